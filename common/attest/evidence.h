@@ -1,0 +1,50 @@
+/* evidence.h - EV and the list of endorsements as they travel (CHANNEL.md section 2).
+ *
+ *   EV            kind u8 | LP report | devices u8 | for each: kind u8 | LP report | LP chain
+ *   endorsements  items of  kind u8 | LP name | LP bytes,  to the end, at most 64
+ *
+ * Decoded values borrow the bytes they were decoded from. Devices (GPU, switch) have their place
+ * and are refused by name until there is a verifier for them. */
+#pragma once
+
+#include "common/bytes.h"
+
+enum {
+    TALLY_EV_MAX = 160 * 1024,           /* EV: CPU report and device reports */
+    TALLY_ENDORSEMENTS_MAX = 128 * 1024, /* certificates and CRLs beside it */
+    TALLY_ENDORSEMENTS_ITEMS_MAX = 64,
+    TALLY_ENDORSEMENT_NAME_MAX = 63,
+};
+
+enum tally_evidence_kind { TALLY_EVIDENCE_SNP = 1, TALLY_EVIDENCE_TDX };
+
+struct tally_evidence {
+    enum tally_evidence_kind kind;
+    struct tally_slice report;
+};
+
+/* E_OVERSIZE, E_FORMAT; E_TEE_TYPE for another kind and for devices. */
+TALLY_RESULT tally_evidence_decode(struct tally_slice ev, struct tally_evidence *out);
+void tally_evidence_encode(struct tally_wr *w, const struct tally_evidence *e);
+
+enum tally_endorsement_kind {
+    TALLY_ENDORSEMENT_VEK = 1,
+    TALLY_ENDORSEMENT_ISSUER,
+    TALLY_ENDORSEMENT_CRL,
+    TALLY_ENDORSEMENT_TDX_COLLATERAL,
+    TALLY_ENDORSEMENT_MANIFEST,
+};
+
+struct tally_endorsement {
+    enum tally_endorsement_kind kind;
+    struct tally_slice name, bytes;
+};
+
+struct tally_endorsements {
+    struct tally_endorsement items[TALLY_ENDORSEMENTS_ITEMS_MAX];
+    uint32_t n;
+};
+
+/* E_OVERSIZE, E_FORMAT. Names are 0 to 63 bytes and mean nothing to a verifier. */
+TALLY_RESULT tally_endorsements_decode(struct tally_slice in, struct tally_endorsements *out);
+void tally_endorsement_encode(struct tally_wr *w, const struct tally_endorsement *e);

@@ -1,0 +1,65 @@
+/* verdict.c - see verdict.h. */
+#include "common/attest/verdict.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void tally_verdict_init(struct tally_verdict *v)
+{
+    *v = (struct tally_verdict){.not_after_s = UINT64_MAX};
+}
+
+TALLY_PRINTF(3, 0)
+static void set(struct tally_failure *f, enum tally_reason reason, const char *fmt, va_list ap)
+{
+    f->reason = reason;
+    (void)vsnprintf(f->why, sizeof f->why, fmt, ap);
+}
+
+void tally_verdict_fail(struct tally_verdict *v, enum tally_reason reason, const char *fmt, ...)
+{
+    va_list ap;
+
+    TALLY_ASSERT(v->failed_n < TALLY_FAILURES_MAX);
+    va_start(ap, fmt);
+    set(&v->failed[v->failed_n++], reason, fmt, ap);
+    va_end(ap);
+}
+
+void tally_verdict_miss(struct tally_verdict *v, enum tally_reason reason, const char *fmt, ...)
+{
+    va_list ap;
+
+    TALLY_ASSERT(v->missing_n < TALLY_MISSING_MAX);
+    va_start(ap, fmt);
+    set(&v->missing[v->missing_n++], reason, fmt, ap);
+    va_end(ap);
+}
+
+bool tally_verdict_note(struct tally_verdict *v, enum tally_status s)
+{
+    if (s == TALLY_OK) return true;
+    enum tally_reason r = tally_reason();
+    tally_verdict_fail(v, r == TALLY_R_NONE ? TALLY_R_E_FORMAT : r, "%s", tally_why_text());
+    return false;
+}
+
+void tally_verdict_window(struct tally_verdict *v, uint64_t not_before_s, uint64_t not_after_s)
+{
+    if (not_before_s > v->not_before_s) v->not_before_s = not_before_s;
+    if (not_after_s < v->not_after_s) v->not_after_s = not_after_s;
+}
+
+enum tally_status tally_verdict_end(struct tally_verdict *v)
+{
+    if (v->not_after_s == UINT64_MAX || v->not_before_s > v->not_after_s)
+        v->not_before_s = v->not_after_s = 0;
+    v->undecided = v->failed_n == 0 && v->missing_n > 0;
+    if (v->failed_n > 0) return TALLY_REFUSE(v->failed[0].reason, "%s", v->failed[0].why);
+    if (v->missing_n > 0) {
+        enum tally_status s = TALLY_REFUSE(v->missing[0].reason, "%s", v->missing[0].why);
+        return s == TALLY_OK ? s : TALLY_E_UNDECIDED;
+    }
+    TALLY_ASSERT(v->authentic && v->not_after_s != 0);
+    return TALLY_OK;
+}

@@ -1,0 +1,21 @@
+/* verdict.h - how verifiers fill a verdict: every failure in order, none lost. */
+#pragma once
+
+#include "common/attest/appraise.h"
+
+/* Empty, with an unbounded window. */
+void tally_verdict_init(struct tally_verdict *v);
+void tally_verdict_fail(struct tally_verdict *v, enum tally_reason reason, const char *fmt, ...)
+    TALLY_PRINTF(3, 4);
+void tally_verdict_miss(struct tally_verdict *v, enum tally_reason reason, const char *fmt, ...)
+    TALLY_PRINTF(3, 4);
+
+/* True for TALLY_OK; else the thread's last refusal is added and false given. `s` without a
+ * reason (no memory) counts as E_FORMAT: nothing is trusted because something else broke. */
+bool tally_verdict_note(struct tally_verdict *v, enum tally_status s);
+
+/* Narrows the window. */
+void tally_verdict_window(struct tally_verdict *v, uint64_t not_before_s, uint64_t not_after_s);
+
+/* What the verdict means; sets undecided. */
+TALLY_RESULT tally_verdict_end(struct tally_verdict *v);
