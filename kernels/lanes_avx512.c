@@ -1,0 +1,4 @@
+/* lanes_avx512.c - see lanes.h. */
+#define LANES tally_lanes_avx512
+#define NAME  "avx512"
+#include "kernels/lanes.inc"
