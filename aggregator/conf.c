@@ -1,0 +1,79 @@
+/* conf.c - see conf.h. */
+#include "aggregator/conf.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define AT(member) offsetof(struct tally_aggregator_conf, member)
+
+static const char *const modes[] = {"production", "test", NULL};
+static const char *const devices[] = {"simulated", NULL};
+static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
+static const char *const formats[] = {"text", "json", NULL};
+
+static const struct tally_conf_key keys[] = {
+    TALLY_CONF_KEY(
+        "mode", TALLY_CONF_CHOICE, AT(mode), 0, 0, modes, "production",
+        "Which federation documents this aggregator accepts; a test federation's chips are "
+        "simulated."),
+    TALLY_CONF_KEY("org", TALLY_CONF_NAME, AT(org), 0, 0, NULL, "owner",
+                   "The model owner, as the federation document names it."),
+    TALLY_CONF_KEY("node", TALLY_CONF_NAME, AT(node), 0, 0, NULL, "aggregator",
+                   "This aggregator, as the federation document names it."),
+    TALLY_CONF_KEY(
+        "bind", TALLY_CONF_STRING, AT(bind), 0, 0, NULL, "tcp://*:7700",
+        "Where agents connect to. What they use is the endpoint in the federation document."),
+    TALLY_CONF_KEY("state_dir", TALLY_CONF_PATH, AT(state_dir), 0, 0, NULL, "state",
+                   "What must survive a restart: documents, jobs, updates, versions, sealed keys."),
+    TALLY_CONF_KEY("keys_dir", TALLY_CONF_PATH, AT(keys_dir), 0, 0, NULL, "keys",
+                   "The session key and the CURVE key."),
+    TALLY_CONF_KEY("document_key", TALLY_CONF_PATH, AT(document_key), 0, 0, NULL, "document.key",
+                   "The key that signs documents. Keep it offline; only signing commands read it."),
+    TALLY_CONF_KEY("device.kind", TALLY_CONF_CHOICE, AT(device_kind), 0, 0, devices, "simulated",
+                   "The TEE that makes the evidence."),
+    TALLY_CONF_KEY("device.chip", TALLY_CONF_PATH, AT(device_chip), 0, 0, NULL, "chip",
+                   "A simulated chip, as init --test made it."),
+    TALLY_CONF_KEY("status_socket", TALLY_CONF_PATH, AT(status_socket), 0, 0, NULL,
+                   "state/status.sock", "The local socket that status and watch read from."),
+    TALLY_CONF_KEY("threads", TALLY_CONF_INT, AT(threads), 1, 256, NULL, "2",
+                   "Threads for combining."),
+    TALLY_CONF_KEY("log.level", TALLY_CONF_CHOICE, AT(log_level), 0, 0, levels, "info",
+                   "The least urgent lines that are logged."),
+    TALLY_CONF_KEY("log.format", TALLY_CONF_CHOICE, AT(log_format), 0, 0, formats, "text",
+                   "Lines for people or JSON lines, on standard error."),
+};
+
+const struct tally_conf_table tally_aggregator_conf_table = {
+    .about = "Configuration of tally-aggregator. Paths start at this file's folder.",
+    .keys = keys,
+    .keys_n = sizeof keys / sizeof keys[0],
+    .values_bytes = sizeof(struct tally_aggregator_conf),
+};
+
+enum tally_status tally_aggregator_conf_load(const char *dir, struct tally_aggregator_conf *out)
+{
+    char file[TALLY_CONF_PATH_SIZE];
+
+    (void)snprintf(file, sizeof file, "%s/%s", dir, TALLY_AGGREGATOR_CONF_FILE);
+    return tally_conf_load(&tally_aggregator_conf_table, file, out);
+}
+
+void tally_aggregator_place_of(const struct tally_aggregator_conf *c, struct tally_place *out)
+{
+    *out = (struct tally_place){.store.mode = strcmp(c->mode, "test") == 0 ? TALLY_MODE_TEST
+                                                                           : TALLY_MODE_PRODUCTION};
+    (void)snprintf(out->store.dir, sizeof out->store.dir, "%s", c->state_dir);
+    (void)snprintf(out->store.org, sizeof out->store.org, "%.*s", TALLY_NAME_MAX, c->org);
+    (void)snprintf(out->node, sizeof out->node, "%.*s", TALLY_NAME_MAX, c->node);
+    (void)snprintf(out->keys_dir, sizeof out->keys_dir, "%s", c->keys_dir);
+    (void)snprintf(out->document_key, sizeof out->document_key, "%s", c->document_key);
+}
+
+enum tally_status tally_aggregator_place(const char *dir, struct tally_place *out)
+{
+    struct tally_aggregator_conf c;
+
+    TALLY_TRY(tally_aggregator_conf_load(dir, &c));
+    tally_aggregator_place_of(&c, out);
+    return TALLY_OK;
+}
