@@ -1,0 +1,56 @@
+#!/bin/sh
+# no_raw_report_data.sh BIN SOURCE (A35) - nothing takes 64 bytes of REPORT_DATA from outside: no
+# command or option of the programs makes evidence over bytes of the caller's choice, the device's
+# interface has no such call, and only the device itself knows how to ask for one.
+set -eu
+bin=$(cd "$1" && pwd)
+cd "$2"
+fail() {
+    echo "FAILED: $*" >&2
+    exit 1
+}
+
+# Every help text, of commands and of their subcommands. `evidence verify` compares with given bytes
+# and makes nothing.
+options() { # options PROGRAM [COMMAND...]
+    "$@" --help 2>/dev/null || true
+}
+for program in tally-agent tally-aggregator; do
+    list=$(options "$bin/$program" | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p')
+    [ -n "$list" ] || fail "$program lists no commands"
+    for command in $list; do
+        subs=$(options "$bin/$program" "$command" | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p')
+        for sub in "" $subs; do
+            for third in "" snp tdx; do
+                # shellcheck disable=SC2086
+                text=$(options "$bin/$program" $command $sub $third)
+                case "$command $sub" in "evidence verify") continue ;; esac
+                if printf '%s\n' "$text" | grep -qiE -- '--(report-?data|nonce|user-?data|quote|raw)'; then
+                    fail "$program $command $sub $third takes bytes for a report: $text"
+                fi
+            done
+        done
+    done
+done
+
+# The interface of the device: it takes a label and a body, never REPORT_DATA. What hands REPORT_DATA
+# to hardware is one call in device.c, over what tally_report_data made there.
+if sed -n '/^TALLY_RESULT tally_device_/,/;/p' common/attest/device.h | grep -n 'report_data'; then
+    fail "device.h: a call with REPORT_DATA"
+fi
+users=$(grep -lE 'device_ops\.h' common/*.c common/attest/*.c proto/*.c kernels/*.c agent/*.c aggregator/*.c |
+    sort | tr '\n' ' ')
+for f in $users; do
+    case "$f" in
+    common/attest/device.c | common/attest/device_*.c) ;;
+    *) fail "$f reaches behind the device" ;;
+    esac
+done
+calls=$(grep -nE '(ops|->)[a-z_.>-]*quote\(' common/attest/device.c | wc -l)
+[ "$calls" = 1 ] || fail "device.c asks for reports in $calls places"
+grep -q 'tally_report_data(label' common/attest/device.c || fail "device.c does not derive REPORT_DATA from a label"
+# Programs may not make reports beside the device, nor boot a guest of their own making.
+if grep -nE 'tally_sim_report_sign|tally_device_sim_boot' agent/*.c aggregator/*.c proto/*.c common/*.c; then
+    fail "a program signs reports itself"
+fi
+echo "no command, option or call takes REPORT_DATA"
