@@ -2,6 +2,7 @@
 #include "agent/cmd_evidence.h"
 
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,28 +106,59 @@ static json_t *reasons(const struct tally_failure *list, uint32_t n)
 static const char *const words[] = {
     [TRUSTED] = "trusted", [REFUSED] = "refused", [USAGE] = "", [UNDECIDED] = "undecided"};
 
-static enum tally_snp_product product(const struct tally_verdict *v)
+static json_t *claim_json(const struct tally_claim *c)
 {
-    int p = TALLY_SNP_TURIN;
+    char text[2 * TALLY_CLAIM_BYTES_MAX + 1];
 
-    while (p > TALLY_SNP_UNKNOWN &&
-           strcmp(tally_snp_product_name((enum tally_snp_product)p), v->product) != 0)
-        p--;
-    return (enum tally_snp_product)p;
+    switch (c->kind) {
+    case TALLY_CLAIM_BOOL: return json_boolean(c->number);
+    case TALLY_CLAIM_NUMBER: return json_integer((json_int_t)c->number);
+    case TALLY_CLAIM_MASK:
+        (void)snprintf(text, sizeof text, "0x%" PRIx64, c->number);
+        return json_string(text);
+    case TALLY_CLAIM_HEX:
+        tally_hex(tally_slice_of(c->bytes, c->len), text);
+        return json_string(text);
+    case TALLY_CLAIM_TEXT: return json_stringn(c->text, c->len);
+    }
+    return NULL;
 }
 
-static json_t *verdict_json(int rc, const struct tally_verdict *v, struct tally_slice report)
+/* A name that comes twice becomes a list. */
+static json_t *claims_json(const struct tally_verdict *v)
 {
-    struct tally_snp_report r;
+    json_t *o = json_object();
+
+    for (uint32_t i = 0; i < v->claims_n; i++) {
+        const char *name = v->claims[i].name;
+        json_t *have = json_object_get(o, name), *now = claim_json(&v->claims[i]);
+        if (have == NULL)
+            (void)json_object_set_new(o, name, now);
+        else if (json_is_array(have))
+            (void)json_array_append_new(have, now);
+        else
+            (void)json_object_set_new(o, name, json_pack("[O, o]", have, now));
+    }
+    return o;
+}
+
+static json_t *tcb_json(const struct tally_tcb_status *t)
+{
+    if (t->status == NULL) return json_null();
+    return json_pack("{s:s?, s:s?, s:s?, s:s}", "platform", t->platform, "module", t->module, "qe",
+                     t->qe, "status", t->status);
+}
+
+static json_t *verdict_json(int rc, const struct tally_verdict *v)
+{
     json_t *o = json_object(), *valid = json_object();
-    bool known = v->authentic && tally_snp_report_decode(report, &r) == TALLY_OK;
 
     (void)json_object_set_new(o, "verdict", json_string(words[rc]));
     (void)json_object_set_new(o, "failed",
                               v->undecided ? reasons(v->missing, v->missing_n)
                                            : reasons(v->failed, v->failed_n));
-    (void)json_object_set_new(o, "claims", known ? evidence_claims_json(&r, v) : json_object());
-    (void)json_object_set_new(o, "tcb", known ? evidence_tcb_json(&r, product(v)) : json_null());
+    (void)json_object_set_new(o, "claims", claims_json(v));
+    (void)json_object_set_new(o, "tcb", tcb_json(&v->tcb));
     put_time(valid, "from", v->not_before_s);
     put_time(valid, "until", v->not_after_s);
     (void)json_object_set_new(o, "valid", valid);
@@ -185,13 +217,29 @@ static int verify(int argc, char **argv)
     enum tally_status s =
         tally_verify_snp(&c->in, c->anchors, c->anchors_n, &c->policy, &c->expect, &v);
     int rc = s == TALLY_OK ? TRUSTED : s == TALLY_E_UNDECIDED ? UNDECIDED : REFUSED;
-    int lost = o.json ? print_json(verdict_json(rc, &v, c->in.report)) : print_text(rc, &v);
+    int lost = o.json ? print_json(verdict_json(rc, &v)) : print_text(rc, &v);
     return lost && rc == TRUSTED ? REFUSED : rc;
+}
+
+static int print_fields(json_t *fields)
+{
+    size_t i;
+    json_t *f;
+
+    json_array_foreach(fields, i, f)
+    {
+        (void)printf("0x%04x %-20s %s\n%7s%s\n",
+                     (unsigned)json_integer_value(json_object_get(f, "offset")),
+                     json_string_value(json_object_get(f, "field")),
+                     json_string_value(json_object_get(f, "value")), "",
+                     json_string_value(json_object_get(f, "meaning")));
+    }
+    json_decref(fields);
+    return fflush(stdout) != 0;
 }
 
 static int show(int argc, char **argv)
 {
-    struct tally_snp_report r;
     static uint8_t bytes[EVIDENCE_REPORT_MAX];
     size_t len = 0;
     const char *file = NULL;
@@ -207,11 +255,12 @@ static int show(int argc, char **argv)
     }
     if (file == NULL) return usage("which file?");
     if (evidence_read_file(file, bytes, sizeof bytes, &len) != TALLY_OK) return failed(json, "");
-    if (tally_snp_report_decode(tally_slice_of(bytes, len), &r) != TALLY_OK)
+    json_t *fields = json_array();
+    if (evidence_show_snp(tally_slice_of(bytes, len), fields) != TALLY_OK) {
+        json_decref(fields);
         return failed(json, tally_reason_name(tally_reason()));
-    if (json) return print_json(json_pack("{s:o}", "fields", evidence_fields_json(&r)));
-    evidence_fields_print(stdout, &r);
-    return TRUSTED;
+    }
+    return json ? print_json(json_pack("{s:o}", "fields", fields)) : print_fields(fields);
 }
 
 int tally_cmd_evidence(int argc, char **argv)

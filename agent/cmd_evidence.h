@@ -18,7 +18,7 @@
  *   {"verdict":"trusted|refused|undecided","failed":[{"check":"E_...","why":"..."}],
  *    "claims":{...},"tcb":{...}|null,"valid":{"from":"2026-...Z"|null,"until":...}}
  * and {"error":"...","check":"E_..." or ""} where a file cannot be read.
- * "failed" of an undecided verdict lists what was missing. "claims" is empty and "tcb" null unless
+ * "failed" of an undecided verdict lists what was missing. "claims" is empty unless
  * a chip under the root signed the report; otherwise the claims are, all strings in hex but where
  * said: tee ("snp"), trust ("hardware", "test", "given"), product, version (number), signer
  * ("VCEK", "VLEK"), family, model, stepping (numbers, 0 in version 2), vmpl, guest_svn (numbers),

@@ -139,21 +139,51 @@ enum tally_status tally_cert_valid_at(const struct tally_cert *c, uint64_t now_s
     return TALLY_OK;
 }
 
+static bool key_usages(const struct tally_cert *c, unsigned usages)
+{
+    static const struct {
+        unsigned usage;
+        int bit;
+    } bits[] = {
+        {TALLY_KU_SIGN,      0},
+        {TALLY_KU_CERT_SIGN, 5},
+        {TALLY_KU_CRL_SIGN,  6}
+    };
+    ASN1_BIT_STRING *ku = X509_get_ext_d2i(c->x509, NID_key_usage, NULL, NULL);
+    bool may = ku != NULL;
+
+    for (size_t i = 0; i < sizeof bits / sizeof bits[0]; i++)
+        may = may && (!(usages & bits[i].usage) || ASN1_BIT_STRING_get_bit(ku, bits[i].bit) == 1);
+    ASN1_BIT_STRING_free(ku);
+    return may;
+}
+
 enum tally_status tally_cert_is_ca(const struct tally_cert *c, int pathlen, unsigned usages)
 {
     BASIC_CONSTRAINTS *bc = X509_get_ext_d2i(c->x509, NID_basic_constraints, NULL, NULL);
-    ASN1_BIT_STRING *ku = X509_get_ext_d2i(c->x509, NID_key_usage, NULL, NULL);
     long len = bc != NULL && bc->pathlen != NULL ? ASN1_INTEGER_get(bc->pathlen) : -1;
     bool ca = bc != NULL && bc->ca != 0 && (pathlen < 0 || len == pathlen);
-    bool may = ku != NULL &&
-               (!(usages & TALLY_KU_CERT_SIGN) || ASN1_BIT_STRING_get_bit(ku, 5) == 1) &&
-               (!(usages & TALLY_KU_CRL_SIGN) || ASN1_BIT_STRING_get_bit(ku, 6) == 1);
 
     BASIC_CONSTRAINTS_free(bc);
-    ASN1_BIT_STRING_free(ku);
-    TALLY_REFUSE_UNLESS(ca && may, TALLY_R_E_CERT_CONSTRAINT,
+    ca = ca && key_usages(c, usages);
+    ERR_clear_error();
+    TALLY_REFUSE_UNLESS(ca, TALLY_R_E_CERT_CONSTRAINT,
                         "basicConstraints or keyUsage do not allow what it signed");
-    return quiet(TALLY_OK);
+    return TALLY_OK;
+}
+
+enum tally_status tally_cert_is_leaf(const struct tally_cert *c, unsigned usages)
+{
+    int critical = 0;
+    BASIC_CONSTRAINTS *bc = X509_get_ext_d2i(c->x509, NID_basic_constraints, &critical, NULL);
+    bool leaf = (bc == NULL && critical == -1) || (bc != NULL && bc->ca == 0);
+
+    BASIC_CONSTRAINTS_free(bc);
+    leaf = leaf && key_usages(c, usages);
+    ERR_clear_error();
+    TALLY_REFUSE_UNLESS(leaf, TALLY_R_E_CERT_CONSTRAINT,
+                        "a CA's certificate, or a key that may not sign");
+    return TALLY_OK;
 }
 
 static bool same_name(const X509_NAME *a, const X509_NAME *b)
@@ -220,14 +250,33 @@ static enum tally_status check_pss(const X509_ALGOR *alg)
     return TALLY_OK;
 }
 
-enum tally_status tally_cert_signed_by(const struct tally_cert *c, const struct tally_cert *issuer)
+static enum tally_status check_alg(const X509_ALGOR *have, enum tally_cert_alg want)
+{
+    static const int nids[] = {NID_rsassaPss, NID_ecdsa_with_SHA256, NID_ecdsa_with_SHA384,
+                               NID_sha256WithRSAEncryption, NID_sha384WithRSAEncryption};
+    static const char *const names[] = {"RSASSA-PSS with SHA-384", "ECDSA with SHA-256",
+                                        "ECDSA with SHA-384", "RSA with SHA-256",
+                                        "RSA with SHA-384"};
+    const ASN1_OBJECT *o = NULL;
+    int type = V_ASN1_UNDEF;
+
+    if (want == TALLY_ALG_PSS_SHA384) return check_pss(have);
+    X509_ALGOR_get0(&o, &type, NULL, have);
+    TALLY_REFUSE_UNLESS(OBJ_obj2nid(o) == nids[want] &&
+                            (type == V_ASN1_UNDEF || type == V_ASN1_NULL),
+                        TALLY_R_E_CERT_ALG, "signed otherwise than with %s", names[want]);
+    return TALLY_OK;
+}
+
+enum tally_status tally_cert_signed_by(const struct tally_cert *c, const struct tally_cert *issuer,
+                                       enum tally_cert_alg want)
 {
     const X509_ALGOR *alg = NULL;
 
     TALLY_REFUSE_UNLESS(tally_cert_names(c, issuer), TALLY_R_E_CERT_SHAPE,
                         "the issuer's name is another one");
     X509_get0_signature(NULL, &alg, c->x509);
-    TALLY_TRY(quiet(check_pss(alg)));
+    TALLY_TRY(quiet(check_alg(alg, want)));
     int good = X509_verify(c->x509, X509_get0_pubkey(issuer->x509));
     ERR_clear_error();
     TALLY_REFUSE_UNLESS(good == 1, TALLY_R_E_SIGNATURE,
@@ -305,14 +354,15 @@ bool tally_crl_names(const struct tally_crl *c, const struct tally_cert *issuer)
     return same_name(X509_CRL_get_issuer(c->crl), X509_get_subject_name(issuer->x509));
 }
 
-enum tally_status tally_crl_signed_by(const struct tally_crl *c, const struct tally_cert *issuer)
+enum tally_status tally_crl_signed_by(const struct tally_crl *c, const struct tally_cert *issuer,
+                                      enum tally_cert_alg want)
 {
     const X509_ALGOR *alg = NULL;
 
     TALLY_REFUSE_UNLESS(tally_crl_names(c, issuer), TALLY_R_E_CRL_ISSUER,
                         "the CRL is another issuer's");
     X509_CRL_get0_signature(c->crl, NULL, &alg);
-    TALLY_TRY(quiet(check_pss(alg)));
+    TALLY_TRY(quiet(check_alg(alg, want)));
     int good = X509_CRL_verify(c->crl, X509_get0_pubkey(issuer->x509));
     ERR_clear_error();
     TALLY_REFUSE_UNLESS(good == 1, TALLY_R_E_SIGNATURE, "the CRL's signature does not verify");

@@ -32,22 +32,38 @@ TALLY_RESULT tally_cert_issuer_cn(const struct tally_cert *c, char out[TALLY_CER
 /* Inclusive at both ends; E_CERT_NOT_YET_VALID, E_CERT_EXPIRED. */
 TALLY_RESULT tally_cert_valid_at(const struct tally_cert *c, uint64_t now_s);
 
-/* The public key's type, exactly: secp384r1 as a named curve; RSA of 4096 bits with exponent
- * 65537. Else E_KEY. */
-TALLY_RESULT tally_cert_key_is_p384(const struct tally_cert *c);
-TALLY_RESULT tally_cert_key_is_rsa4096(const struct tally_cert *c);
+/* The public key's type, exactly: a named curve; RSA with exponent 65537 of 4096 bits, or of 2048
+ * bits or more. Else E_KEY. */
+enum tally_key_kind { TALLY_KEY_P256, TALLY_KEY_P384, TALLY_KEY_RSA4096, TALLY_KEY_RSA2048_UP };
+TALLY_RESULT tally_cert_key_is(const struct tally_cert *c, enum tally_key_kind kind);
 
 /* CA:TRUE, pathlen as said (-1: no limit asked for), and at least these key usages; else
  * E_CERT_CONSTRAINT. */
-enum { TALLY_KU_CERT_SIGN = 1, TALLY_KU_CRL_SIGN = 2 };
+enum { TALLY_KU_CERT_SIGN = 1, TALLY_KU_CRL_SIGN = 2, TALLY_KU_SIGN = 4 };
 TALLY_RESULT tally_cert_is_ca(const struct tally_cert *c, int pathlen, unsigned usages);
+/* No CA (basicConstraints absent or CA:FALSE) and at least these key usages; same reason. */
+TALLY_RESULT tally_cert_is_leaf(const struct tally_cert *c, unsigned usages);
+
+/* SHA-256 of the SubjectPublicKeyInfo, DER: names a key in allow- and deny-lists. */
+void tally_cert_spki_digest(const struct tally_cert *c, uint8_t out[32]);
 
 /* True if issuer's subject is, byte for byte, c's issuer. */
 bool tally_cert_names(const struct tally_cert *c, const struct tally_cert *issuer);
 
-/* Names (E_CERT_SHAPE), RSASSA-PSS with SHA-384, MGF1-SHA-384, salt 48 and trailer 1 by decoded
- * values (E_CERT_ALG), signature by the issuer's key (E_SIGNATURE). */
-TALLY_RESULT tally_cert_signed_by(const struct tally_cert *c, const struct tally_cert *issuer);
+/* How a vendor's certificates and CRLs are signed. PSS: RSASSA-PSS with SHA-384, MGF1-SHA-384,
+ * salt 48 and trailer 1, by decoded values. */
+enum tally_cert_alg {
+    TALLY_ALG_PSS_SHA384,
+    TALLY_ALG_ECDSA_SHA256,
+    TALLY_ALG_ECDSA_SHA384,
+    TALLY_ALG_RSA_SHA256, /* PKCS #1 v1.5 */
+    TALLY_ALG_RSA_SHA384,
+};
+
+/* Names (E_CERT_SHAPE), exactly this algorithm (E_CERT_ALG), signature by the issuer's key
+ * (E_SIGNATURE). */
+TALLY_RESULT tally_cert_signed_by(const struct tally_cert *c, const struct tally_cert *issuer,
+                                  enum tally_cert_alg alg);
 
 /* Value bytes of the extension with this dotted OID; an empty slice with at == NULL if absent.
  * Lives as long as c. */
@@ -55,10 +71,10 @@ struct tally_slice tally_cert_ext(const struct tally_cert *c, const char *oid);
 /* Dotted OID of extension i; false past the last. */
 bool tally_cert_ext_oid(const struct tally_cert *c, int i, char *out, size_t size);
 
-/* ECDSA P-384 with SHA-384 over `text` by c's key; r and s are 48 bytes, big-endian. E_SIG_RANGE
- * unless both are in [1, n-1]; E_SIGNATURE. */
-TALLY_RESULT tally_cert_p384_verify(const struct tally_cert *c, struct tally_slice text,
-                                    const uint8_t r[48], const uint8_t s[48]);
+/* ECDSA over `text` by c's key: P-384 with SHA-384 or P-256 with SHA-256; sig is r || s,
+ * big-endian, 48 or 32 bytes each. E_SIG_RANGE unless both are in [1, n-1]; E_SIGNATURE. */
+TALLY_RESULT tally_cert_ecdsa_verify(const struct tally_cert *c, enum tally_key_kind curve,
+                                     struct tally_slice text, struct tally_slice sig);
 
 struct tally_crl {
     struct X509_crl_st *crl; /* NULL: empty */
@@ -71,11 +87,19 @@ TALLY_RESULT tally_crl_parse(struct tally_slice der, struct tally_crl *c);
 void tally_crl_free(struct tally_crl *c);
 bool tally_crl_names(const struct tally_crl *c, const struct tally_cert *issuer);
 /* E_CRL_ISSUER, E_CERT_ALG, E_SIGNATURE. */
-TALLY_RESULT tally_crl_signed_by(const struct tally_crl *c, const struct tally_cert *issuer);
+TALLY_RESULT tally_crl_signed_by(const struct tally_crl *c, const struct tally_cert *issuer,
+                                 enum tally_cert_alg alg);
 /* thisUpdate <= now <= nextUpdate, else E_CRL_EXPIRED. */
 TALLY_RESULT tally_crl_valid_at(const struct tally_crl *c, uint64_t now_s);
 /* E_REVOKED if the CRL lists cert's serial number. */
 TALLY_RESULT tally_crl_clears(const struct tally_crl *c, const struct tally_cert *cert);
+
+/* A PEM chain as evidence carries it, into der[0..max), leaf or root first as it stands: blocks
+ * "CERTIFICATE" of base64 lines ending in LF, nothing before, between or after them but one
+ * optional LF. out holds the decoded bytes and must outlive der. E_CERT_PARSE; E_CERT_SHAPE for
+ * more than max or none; E_OVERSIZE where out is too small. */
+TALLY_RESULT tally_pem_chain(struct tally_slice text, uint8_t *out, size_t cap,
+                             struct tally_slice *der, size_t max, size_t *n);
 
 /* A file as people keep them: one PEM block of this label ("CERTIFICATE", "X509 CRL") with
  * nothing but white space round it is decoded; anything else is copied as it is. For commands

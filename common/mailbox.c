@@ -20,9 +20,9 @@ struct tally_mailbox {
     pthread_mutex_t lock;
     pthread_cond_t more;
     struct list waiting, finished; /* under lock */
-    bool closing;               /* under lock */
-    bool draining;              /* the loop's thread only */
-    size_t pending, jobs_max;   /* the loop's thread only */
+    bool closing;                  /* under lock */
+    bool draining;                 /* the loop's thread only */
+    size_t pending, jobs_max;      /* the loop's thread only */
     int done_fd;
 };
 

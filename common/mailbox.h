@@ -19,8 +19,8 @@ enum { TALLY_TASK_WHY_MAX = 256 };
 struct tally_task {
     enum tally_status (*run)(struct tally_task *job); /* in the actor */
     void (*done)(struct tally_task *job);             /* in the loop; owns the job from here on */
-    enum tally_status status;                        /* what run returned */
-    enum tally_reason reason;                        /* with status not OK: tally_reason() */
+    enum tally_status status;                         /* what run returned */
+    enum tally_reason reason;                         /* with status not OK: tally_reason() */
     char why[TALLY_TASK_WHY_MAX];                     /* with status not OK: tally_why() */
     struct tally_task *next;                          /* the mailbox's own */
 };

@@ -11,7 +11,7 @@
 
 enum {
     TALLY_SAFETENSORS_HEADER_MAX = 1 << 20, /* bytes of JSON */
-    TALLY_SAFETENSORS_TENSORS_MAX = 4096, /* with __metadata__ */
+    TALLY_SAFETENSORS_TENSORS_MAX = 4096,   /* with __metadata__ */
     TALLY_SAFETENSORS_DIMS_MAX = 8,
     TALLY_SAFETENSORS_NAME_MAX = 127, /* bytes */
 };
@@ -19,8 +19,9 @@ enum {
 /* X(name as in the file, bytes of an element) */
 #define TALLY_DTYPE_LIST(X)                                                                   \
     X(F64, 8)                                                                                 \
-    X(F32, 4) X(F16, 2) X(BF16, 2) X(I64, 8) X(I32, 4) X(I16, 2) X(I8, 1) X(U64, 8) X(U32, 4) \
-        X(U16, 2) X(U8, 1) X(BOOL, 1)
+    X(F32, 4)                                                                                 \
+    X(F16, 2) X(BF16, 2) X(I64, 8) X(I32, 4) X(I16, 2) X(I8, 1) X(U64, 8) X(U32, 4) X(U16, 2) \
+        X(U8, 1) X(BOOL, 1)
 #define TALLY_DTYPE_ENUM_(name, size) TALLY_DTYPE_##name,
 enum tally_dtype { TALLY_DTYPE_LIST(TALLY_DTYPE_ENUM_) TALLY_DTYPES };
 #undef TALLY_DTYPE_ENUM_

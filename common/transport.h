@@ -14,9 +14,10 @@
 
 enum {
     TALLY_TRANSPORT_CHUNK = 512 * 1024,
-    TALLY_MESSAGE_MAX = TALLY_TRANSPORT_CHUNK + 4096 - 64, /* what a payload may have; CURVE adds 33 */
-    TALLY_MAXMSGSIZE = TALLY_TRANSPORT_CHUNK + 4096,       /* a larger frame ends its connection */
-    TALLY_WINDOW_DEFAULT = 8,                          /* chunks under credit; 4 MiB a peer */
+    TALLY_MESSAGE_MAX =
+        TALLY_TRANSPORT_CHUNK + 4096 - 64,           /* what a payload may have; CURVE adds 33 */
+    TALLY_MAXMSGSIZE = TALLY_TRANSPORT_CHUNK + 4096, /* a larger frame ends its connection */
+    TALLY_WINDOW_DEFAULT = 8,                        /* chunks under credit; 4 MiB a peer */
     TALLY_WINDOW_MAX = 256,
     TALLY_HANDSHAKE_MS = 3000,
     TALLY_HEARTBEAT_MS = 15 * 1000,

@@ -27,11 +27,48 @@ struct tally_expect {
     uint32_t id_keys_n;
     bool any_chip;            /* the document says "any" */
     const uint8_t *host_data; /* 32 bytes; NULL: not compared, under no policy needed */
+    struct tally_slice nonce; /* of a GPU report (32 bytes) or a TPM quote; at == NULL: none */
+    const struct tally_td_measurement *td_measurements; /* any of them */
+    uint32_t td_measurements_n;
+    bool padded;                      /* zeros after a quote or report are no failure */
+    struct tally_attest_cache *cache; /* NULL: everything is verified anew (cache.h) */
+};
+
+/* What a TDX node may have been built and started from. */
+struct tally_td_measurement {
+    uint8_t mrtd[TALLY_MEASUREMENT_BYTES];
+    uint8_t rtmr[4][TALLY_MEASUREMENT_BYTES]; /* the first rtmr_n are compared */
+    uint8_t rtmr_n;
 };
 
 struct tally_failure {
     enum tally_reason reason;
     char why[TALLY_FAILURE_TEXT];
+};
+
+/* One thing that authentic evidence says. A name that comes twice is a list. */
+enum tally_claim_kind {
+    TALLY_CLAIM_TEXT,
+    TALLY_CLAIM_HEX,
+    TALLY_CLAIM_NUMBER,
+    TALLY_CLAIM_MASK, /* shown as 0x... */
+    TALLY_CLAIM_BOOL,
+};
+enum { TALLY_CLAIMS_MAX = 96, TALLY_CLAIM_BYTES_MAX = 64 };
+struct tally_claim {
+    const char *name; /* a literal; the list of names is in cmd_evidence.h */
+    enum tally_claim_kind kind;
+    uint32_t len; /* of text or bytes */
+    union {
+        uint64_t number;
+        uint8_t bytes[TALLY_CLAIM_BYTES_MAX];
+        char text[TALLY_CLAIM_BYTES_MAX]; /* not zero-terminated */
+    };
+};
+
+/* Intel's words for a TCB ("UpToDate"); NULL where there is none. */
+struct tally_tcb_status {
+    const char *platform, *module, *qe, *status;
 };
 
 struct tally_verdict {
@@ -46,6 +83,9 @@ struct tally_verdict {
     const char *product;                   /* "Genoa"; NULL until it is known */
     uint8_t chip[TALLY_CHIP_DIGEST_BYTES]; /* zeros where the report names none */
     uint8_t measurement[TALLY_MEASUREMENT_BYTES];
+    struct tally_tcb_status tcb;
+    struct tally_claim claims[TALLY_CLAIMS_MAX]; /* none unless authentic */
+    uint32_t claims_n;
 };
 
 /* Judges EV (CHANNEL.md section 2) with its endorsements. TALLY_OK only when every check passed;

@@ -136,7 +136,7 @@ enum tally_status tally_snp_vek_decode(const struct tally_cert *c, struct tally_
     struct tally_snp_vek v = {0};
 
     TALLY_TRY(read_names(c, &v));
-    TALLY_TRY(tally_cert_key_is_p384(c));
+    TALLY_TRY(tally_cert_key_is(c, TALLY_KEY_P384));
     TALLY_TRY(check_set(c, &v));
     TALLY_TRY(check_product(c, &v));
     TALLY_TRY(read_tcb(c, &v));

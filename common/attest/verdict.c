@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 void tally_verdict_init(struct tally_verdict *v)
 {
@@ -62,4 +63,50 @@ enum tally_status tally_verdict_end(struct tally_verdict *v)
     }
     TALLY_ASSERT(v->authentic && v->not_after_s != 0);
     return TALLY_OK;
+}
+
+static struct tally_claim *claim(struct tally_verdict *v, const char *name,
+                                 enum tally_claim_kind kind)
+{
+    static _Thread_local struct tally_claim nowhere;
+    struct tally_claim *c = v->claims_n < TALLY_CLAIMS_MAX ? &v->claims[v->claims_n++] : &nowhere;
+
+    *c = (struct tally_claim){.name = name, .kind = kind};
+    return c;
+}
+
+static void put_bytes(struct tally_claim *c, struct tally_slice s)
+{
+    c->len = s.len < TALLY_CLAIM_BYTES_MAX ? (uint32_t)s.len : TALLY_CLAIM_BYTES_MAX;
+    if (c->len > 0) memcpy(c->bytes, s.at, c->len);
+}
+
+void tally_claim_text(struct tally_verdict *v, const char *name, struct tally_slice text)
+{
+    put_bytes(claim(v, name, TALLY_CLAIM_TEXT), text);
+}
+
+void tally_claim_word(struct tally_verdict *v, const char *name, const char *word)
+{
+    tally_claim_text(v, name, tally_slice_str(word));
+}
+
+void tally_claim_hex(struct tally_verdict *v, const char *name, struct tally_slice bytes)
+{
+    put_bytes(claim(v, name, TALLY_CLAIM_HEX), bytes);
+}
+
+void tally_claim_number(struct tally_verdict *v, const char *name, uint64_t number)
+{
+    claim(v, name, TALLY_CLAIM_NUMBER)->number = number;
+}
+
+void tally_claim_mask(struct tally_verdict *v, const char *name, uint64_t bits)
+{
+    claim(v, name, TALLY_CLAIM_MASK)->number = bits;
+}
+
+void tally_claim_bool(struct tally_verdict *v, const char *name, bool b)
+{
+    claim(v, name, TALLY_CLAIM_BOOL)->number = b;
 }

@@ -17,5 +17,14 @@ bool tally_verdict_note(struct tally_verdict *v, enum tally_status s);
 /* Narrows the window. */
 void tally_verdict_window(struct tally_verdict *v, uint64_t not_before_s, uint64_t not_after_s);
 
+/* Adds a claim, once the evidence is authentic. Text and bytes beyond 64 are cut; more than
+ * TALLY_CLAIMS_MAX are dropped: claims inform, nothing is decided by them. */
+void tally_claim_text(struct tally_verdict *v, const char *name, struct tally_slice text);
+void tally_claim_word(struct tally_verdict *v, const char *name, const char *word);
+void tally_claim_hex(struct tally_verdict *v, const char *name, struct tally_slice bytes);
+void tally_claim_number(struct tally_verdict *v, const char *name, uint64_t number);
+void tally_claim_mask(struct tally_verdict *v, const char *name, uint64_t bits);
+void tally_claim_bool(struct tally_verdict *v, const char *name, bool b);
+
 /* What the verdict means; sets undecided. */
 TALLY_RESULT tally_verdict_end(struct tally_verdict *v);

@@ -83,7 +83,7 @@ static bool check_product(struct job *j)
 
 static enum tally_status check_root(const struct tally_cert *root)
 {
-    TALLY_TRY(tally_cert_key_is_rsa4096(root));
+    TALLY_TRY(tally_cert_key_is(root, TALLY_KEY_RSA4096));
     return tally_cert_is_ca(root, -1, TALLY_KU_CERT_SIGN | TALLY_KU_CRL_SIGN);
 }
 
@@ -116,10 +116,10 @@ static enum tally_status check_issuer(struct job *j)
     TALLY_TRY(tally_cert_subject_cn(issuer, cn));
     TALLY_REFUSE_UNLESS(strcmp(cn, want) == 0, TALLY_R_E_CERT_SHAPE,
                         "the issuer is \"%s\", not \"%s\"", cn, want);
-    TALLY_TRY(tally_cert_key_is_rsa4096(issuer));
+    TALLY_TRY(tally_cert_key_is(issuer, TALLY_KEY_RSA4096));
     TALLY_TRY(tally_cert_is_ca(issuer, 0, TALLY_KU_CERT_SIGN));
-    TALLY_TRY(tally_cert_signed_by(issuer, &j->root_cert));
-    return tally_cert_signed_by(&j->vek_cert, issuer);
+    TALLY_TRY(tally_cert_signed_by(issuer, &j->root_cert, TALLY_ALG_PSS_SHA384));
+    return tally_cert_signed_by(&j->vek_cert, issuer, TALLY_ALG_PSS_SHA384);
 }
 
 /* Step 5 and the signatures of step 6. */
@@ -158,7 +158,7 @@ static bool read_crl(struct job *j, struct tally_slice der, struct crl_sum *sum)
     if (!tally_verdict_note(j->v, tally_crl_parse(der, &crl))) return false;
     if (!tally_crl_names(&crl, &j->root_cert)) return true;
     sum->named = true;
-    if (!tally_verdict_note(j->v, tally_crl_signed_by(&crl, &j->root_cert)) ||
+    if (!tally_verdict_note(j->v, tally_crl_signed_by(&crl, &j->root_cert, TALLY_ALG_PSS_SHA384)) ||
         !tally_verdict_note(j->v, tally_crl_clears(&crl, &j->issuer_cert)))
         return false;
     bool fresh = tally_crl_valid_at(&crl, j->expect->now_s) == TALLY_OK;
@@ -242,12 +242,13 @@ static enum tally_status number(const uint8_t in[TALLY_SNP_NUMBER_BYTES], uint8_
 /* Step 10. */
 static enum tally_status check_signature(const struct job *j)
 {
-    uint8_t r[48], s[48];
+    uint8_t r_s[96];
 
-    TALLY_TRY(number(j->report.r, r));
-    TALLY_TRY(number(j->report.s, s));
-    return tally_cert_p384_verify(&j->vek_cert,
-                                  tally_slice_of(j->in->report.at, TALLY_SNP_SIGNED_BYTES), r, s);
+    TALLY_TRY(number(j->report.r, r_s));
+    TALLY_TRY(number(j->report.s, r_s + 48));
+    return tally_cert_ecdsa_verify(&j->vek_cert, TALLY_KEY_P384,
+                                   tally_slice_of(j->in->report.at, TALLY_SNP_SIGNED_BYTES),
+                                   TALLY_SLICE(r_s));
 }
 
 static void judge(struct job *j, const struct tally_anchor *anchors, uint32_t anchors_n)
@@ -260,8 +261,9 @@ static void judge(struct job *j, const struct tally_anchor *anchors, uint32_t an
     if (!tally_verdict_note(j->v, check_signature(j))) return;
     j->v->authentic = true;
     memcpy(j->v->measurement, j->report.measurement, TALLY_MEASUREMENT_BYTES);
-    tally_verify_snp_content(&(struct tally_snp_content){&j->report, j->vek.product, j->vek.vlek},
-                             j->policy, j->expect, j->v);
+    const struct tally_snp_content c = {&j->report, j->vek.product, j->vek.vlek};
+    tally_verify_snp_claims(&c, j->v);
+    tally_verify_snp_content(&c, j->policy, j->expect, j->v);
 }
 
 enum tally_status tally_verify_snp(const struct tally_snp_input *in,

@@ -33,6 +33,7 @@ struct tally_snp_content {
     enum tally_snp_product product;
     bool vlek;
 };
+void tally_verify_snp_claims(const struct tally_snp_content *c, struct tally_verdict *v);
 void tally_verify_snp_content(const struct tally_snp_content *c,
                               const struct tally_snp_policy *policy,
                               const struct tally_expect *expect, struct tally_verdict *v);

@@ -49,17 +49,17 @@ START_TEST(a_real_crl_clears_the_new_issuer_and_not_before_its_time)
     ck_assert_int_eq(tally_cert_parse(snp_vector_file("roots/genoa_ask.der"), &ask), TALLY_OK);
     ck_assert_int_eq(tally_cert_parse(snp_vector_file("roots/milan_ark.der"), &milan), TALLY_OK);
     ck_assert_int_eq(tally_crl_parse(snp_vector_file("roots/genoa_vcek_crl.der"), &crl), TALLY_OK);
-    ck_assert_int_eq(tally_crl_signed_by(&crl, &ark), TALLY_OK);
+    ck_assert_int_eq(tally_crl_signed_by(&crl, &ark, TALLY_ALG_PSS_SHA384), TALLY_OK);
     ck_assert_int_eq(tally_crl_clears(&crl, &ask), TALLY_OK); /* 020002; 020001 is listed */
-    ck_assert_int_ne(tally_crl_signed_by(&crl, &milan), TALLY_OK);
+    ck_assert_int_ne(tally_crl_signed_by(&crl, &milan, TALLY_ALG_PSS_SHA384), TALLY_OK);
     ck_assert_int_eq(tally_reason(), TALLY_R_E_CRL_ISSUER);
     ck_assert_int_eq(tally_crl_valid_at(&crl, crl.this_update_s), TALLY_OK);
     ck_assert_int_eq(tally_crl_valid_at(&crl, crl.next_update_s), TALLY_OK);
     ck_assert_int_ne(tally_crl_valid_at(&crl, crl.this_update_s - 1), TALLY_OK);
     ck_assert_int_ne(tally_crl_valid_at(&crl, crl.next_update_s + 1), TALLY_OK);
-    ck_assert_int_eq(tally_cert_signed_by(&ark, &ark), TALLY_OK);
-    ck_assert_int_eq(tally_cert_signed_by(&ask, &ark), TALLY_OK);
-    ck_assert_int_ne(tally_cert_signed_by(&ask, &milan), TALLY_OK);
+    ck_assert_int_eq(tally_cert_signed_by(&ark, &ark, TALLY_ALG_PSS_SHA384), TALLY_OK);
+    ck_assert_int_eq(tally_cert_signed_by(&ask, &ark, TALLY_ALG_PSS_SHA384), TALLY_OK);
+    ck_assert_int_ne(tally_cert_signed_by(&ask, &milan, TALLY_ALG_PSS_SHA384), TALLY_OK);
 }
 END_TEST
 
@@ -92,7 +92,7 @@ START_TEST(a_flipped_bit_breaks_the_certificate_or_its_signature)
         TALLY_CLEANUP(tally_cert_free) struct tally_cert c = {0};
         b[bit / 8] ^= (uint8_t)(1U << bit % 8);
         ck_assert_msg(tally_cert_parse(tally_slice_of(b, f.len), &c) != TALLY_OK ||
-                          tally_cert_signed_by(&c, &ask) != TALLY_OK,
+                          tally_cert_signed_by(&c, &ask, TALLY_ALG_PSS_SHA384) != TALLY_OK,
                       "bit %zu", bit);
         b[bit / 8] ^= (uint8_t)(1U << bit % 8);
     }
