@@ -46,6 +46,10 @@ enum tally_status tally_appraise(struct tally_slice ev, struct tally_slice endor
         !tally_verdict_note(v, tally_endorsements_decode(endorsements, &list)) ||
         !tally_verdict_note(v, sort(&list, &in)))
         return tally_verdict_end(v);
+    if (e.kind != TALLY_EVIDENCE_SNP || e.devices_n != 0) {
+        tally_verdict_fail(v, TALLY_R_E_TEE_TYPE, "the policy has no rules for this evidence");
+        return tally_verdict_end(v);
+    }
     in.report = e.report;
     return tally_verify_snp(&in, anchors, anchors_n, policy, expect, v);
 }

@@ -31,7 +31,8 @@ static enum tally_status quote(void *self, const uint8_t report_data[TALLY_REPOR
 
     memcpy(r.report_data, report_data, sizeof r.report_data);
     TALLY_TRY(tally_sim_report_sign(d->chip, &r, bytes));
-    tally_evidence_encode(ev, &(struct tally_evidence){TALLY_EVIDENCE_SNP, TALLY_SLICE(bytes)});
+    tally_evidence_encode(
+        ev, &(struct tally_evidence){.kind = TALLY_EVIDENCE_SNP, .report = TALLY_SLICE(bytes)});
     tally_sim_endorsements(d->chip, endorsements);
     TALLY_ENSURE(!ev->full && !endorsements->full, TALLY_E_LIMIT, "no room for the evidence");
     return TALLY_OK;

@@ -3,8 +3,8 @@
  *   EV            kind u8 | LP report | devices u8 | for each: kind u8 | LP report | LP chain
  *   endorsements  items of  kind u8 | LP name | LP bytes,  to the end, at most 64
  *
- * Decoded values borrow the bytes they were decoded from. Devices (GPU, switch) have their place
- * and are refused by name until there is a verifier for them. */
+ * A device's chain is its certificates one after the other, DER, leaf first. Decoded values borrow
+ * the bytes they were decoded from. */
 #pragma once
 
 #include "common/bytes.h"
@@ -18,12 +18,21 @@ enum {
 
 enum tally_evidence_kind { TALLY_EVIDENCE_SNP = 1, TALLY_EVIDENCE_TDX };
 
+enum tally_device_kind { TALLY_DEVICE_GPU = 1, TALLY_DEVICE_NVSWITCH };
+enum { TALLY_DEVICES_MAX = 16, TALLY_DEVICE_CHAIN_MAX = 24 * 1024 };
+struct tally_device_evidence {
+    enum tally_device_kind kind;
+    struct tally_slice report, chain;
+};
+
 struct tally_evidence {
     enum tally_evidence_kind kind;
     struct tally_slice report;
+    struct tally_device_evidence devices[TALLY_DEVICES_MAX];
+    uint32_t devices_n;
 };
 
-/* E_OVERSIZE, E_FORMAT; E_TEE_TYPE for another kind and for devices. */
+/* E_OVERSIZE, E_FORMAT; E_TEE_TYPE for another kind of TEE or device. */
 TALLY_RESULT tally_evidence_decode(struct tally_slice ev, struct tally_evidence *out);
 void tally_evidence_encode(struct tally_wr *w, const struct tally_evidence *e);
 
@@ -44,6 +53,11 @@ struct tally_endorsements {
     struct tally_endorsement items[TALLY_ENDORSEMENTS_ITEMS_MAX];
     uint32_t n;
 };
+
+/* The certificates of a chain, at most max; E_CERT_PARSE where a length does not fit, E_CERT_SHAPE
+ * for more or none. What they are is for whoever parses them. */
+TALLY_RESULT tally_chain_split(struct tally_slice chain, struct tally_slice *der, uint32_t max,
+                               uint32_t *n);
 
 /* E_OVERSIZE, E_FORMAT. Names are 0 to 63 bytes and mean nothing to a verifier. */
 TALLY_RESULT tally_endorsements_decode(struct tally_slice in, struct tally_endorsements *out);

@@ -136,7 +136,8 @@ static void make_evidence(struct stage *s, enum trick t, struct made *m, struct 
     if (t == DEBUG_GUEST) r.policy |= TALLY_SNP_POLICY_DEBUG;
     if (t == OTHER_PROGRAM) r.measurement[0] ^= 1;
     EXPECT_OK(tally_sim_report_sign(chip, &r, bytes));
-    tally_evidence_encode(&we, &(struct tally_evidence){TALLY_EVIDENCE_SNP, TALLY_SLICE(bytes)});
+    tally_evidence_encode(
+        &we, &(struct tally_evidence){.kind = TALLY_EVIDENCE_SNP, .report = TALLY_SLICE(bytes)});
     tally_sim_endorsements(chip, &wn);
     EXPECT_OK(tally_wr_end(&we, &p->ev));
     EXPECT_OK(tally_wr_end(&wn, &p->endorsements));

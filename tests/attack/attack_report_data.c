@@ -53,7 +53,8 @@ static void inside_step(struct inside *in, struct tally_handshake_event *ev)
     tally_report_data(TALLY_QUOTE_SESSION, &e.quote, 1, tally_slice_of(me->kb_bytes, me->kb_len),
                       r.report_data);
     EXPECT_OK(tally_sim_report_sign(me->chip, &r, bytes));
-    tally_evidence_encode(&we, &(struct tally_evidence){TALLY_EVIDENCE_SNP, TALLY_SLICE(bytes)});
+    tally_evidence_encode(
+        &we, &(struct tally_evidence){.kind = TALLY_EVIDENCE_SNP, .report = TALLY_SLICE(bytes)});
     tally_sim_endorsements(me->chip, &wn);
     EXPECT_OK(tally_wr_end(&we, &q.ev));
     EXPECT_OK(tally_wr_end(&wn, &q.endorsements));

@@ -267,7 +267,8 @@ void attacker_prove(struct attacker *a)
     attacker_report(a, &r);
     if (a->tricks.report != NULL) a->tricks.report(a, &r);
     EXPECT_OK(tally_sim_report_sign(chip, &r, bytes));
-    tally_evidence_encode(&we, &(struct tally_evidence){TALLY_EVIDENCE_SNP, TALLY_SLICE(bytes)});
+    tally_evidence_encode(
+        &we, &(struct tally_evidence){.kind = TALLY_EVIDENCE_SNP, .report = TALLY_SLICE(bytes)});
     tally_sim_endorsements(chip, &wn);
     EXPECT_OK(tally_wr_end(&we, &p.ev));
     EXPECT_OK(tally_wr_end(&wn, &p.endorsements));

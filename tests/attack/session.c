@@ -206,7 +206,8 @@ void attacker_update_head(struct attacker *a, struct attacker_update *u)
     tally_update_report_data(m.body, tally_slice_of(a->kb_bytes, a->kb_len), r.report_data);
     if (u->report != NULL) u->report(a, &r);
     EXPECT_OK(tally_sim_report_sign(a->chip, &r, bytes));
-    tally_evidence_encode(&we, &(struct tally_evidence){TALLY_EVIDENCE_SNP, TALLY_SLICE(bytes)});
+    tally_evidence_encode(
+        &we, &(struct tally_evidence){.kind = TALLY_EVIDENCE_SNP, .report = TALLY_SLICE(bytes)});
     tally_sim_endorsements(a->chip, &wn);
     EXPECT_OK(tally_wr_end(&we, &m.evidence));
     EXPECT_OK(tally_wr_end(&wn, &m.endorsements));

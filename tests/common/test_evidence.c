@@ -24,22 +24,71 @@ START_TEST(evidence_round_trips_and_every_prefix_is_refused)
     struct tally_wr w = tally_wr_to(b, sizeof b);
     struct tally_evidence e;
 
-    tally_evidence_encode(&w, &(struct tally_evidence){TALLY_EVIDENCE_SNP, tally_slice_str("abc")});
+    tally_evidence_encode(
+        &w, &(struct tally_evidence){.kind = TALLY_EVIDENCE_SNP, .report = tally_slice_str("abc")});
     ck_assert_uint_eq(w.used, 1 + 4 + 3 + 1);
     ck_assert_int_eq(tally_evidence_decode(tally_slice_of(b, w.used), &e), TALLY_OK);
-    ck_assert(e.kind == TALLY_EVIDENCE_SNP && tally_slice_equal(e.report, tally_slice_str("abc")));
+    ck_assert(e.kind == TALLY_EVIDENCE_SNP && e.devices_n == 0 &&
+              tally_slice_equal(e.report, tally_slice_str("abc")));
     for (size_t len = 0; len < w.used; len++) ck_assert_int_eq(decode_ev(b, len), TALLY_R_E_FORMAT);
     b[w.used] = 0;
     ck_assert_int_eq(decode_ev(b, w.used + 1), TALLY_R_E_FORMAT);
 }
 END_TEST
 
+START_TEST(devices_round_trip_and_every_prefix_is_refused)
+{
+    uint8_t b[128];
+    struct tally_wr w = tally_wr_to(b, sizeof b);
+    struct tally_evidence e,
+        sent = {
+            .kind = TALLY_EVIDENCE_TDX,
+            .report = tally_slice_str("quote"),
+            .devices = {{TALLY_DEVICE_GPU, tally_slice_str("r"), tally_slice_str("chain")},
+                        {TALLY_DEVICE_NVSWITCH, tally_slice_str("rr"), tally_slice_str("")}},
+            .devices_n = 2
+    };
+
+    tally_evidence_encode(&w, &sent);
+    ck_assert_int_eq(tally_evidence_decode(tally_slice_of(b, w.used), &e), TALLY_OK);
+    ck_assert(e.kind == TALLY_EVIDENCE_TDX && e.devices_n == 2 &&
+              e.devices[1].kind == TALLY_DEVICE_NVSWITCH &&
+              tally_slice_equal(e.devices[0].chain, tally_slice_str("chain")) &&
+              tally_slice_equal(e.devices[1].report, tally_slice_str("rr")));
+    for (size_t len = 0; len < w.used; len++) ck_assert_int_eq(decode_ev(b, len), TALLY_R_E_FORMAT);
+}
+END_TEST
+
 START_TEST(other_tees_and_devices_are_refused_by_name)
 {
-    ck_assert_int_eq(decode_ev("\2\0\0\0\1x\0", 7), TALLY_R_E_TEE_TYPE);
+    ck_assert_int_eq(decode_ev("\3\0\0\0\1x\0", 7), TALLY_R_E_TEE_TYPE);
     ck_assert_int_eq(decode_ev("\0\0\0\0\1x\0", 7), TALLY_R_E_TEE_TYPE);
-    ck_assert_int_eq(decode_ev("\1\0\0\0\1x\1\1\0\0\0\1y\0\0\0\1z", 18), TALLY_R_E_TEE_TYPE);
+    ck_assert_int_eq(decode_ev("\1\0\0\0\1x\1\3\0\0\0\1y\0\0\0\1z", 18), TALLY_R_E_TEE_TYPE);
+    ck_assert_int_eq(decode_ev("\1\0\0\0\1x\x11\1", 8), TALLY_R_E_OVERSIZE);
     ck_assert_int_eq(decode_ev("\1\xff\xff\xff\xff\0", 6), TALLY_R_E_FORMAT);
+}
+END_TEST
+
+START_TEST(a_chain_is_split_at_its_lengths_and_nowhere_else)
+{
+    static const char two[] = "\x30\x01x\x30\x82\x00\x81";
+    uint8_t b[7 + 0x81];
+    struct tally_slice der[2];
+    uint32_t n = 0;
+
+    memset(b, 'y', sizeof b);
+    memcpy(b, two, 7);
+    ck_assert_int_eq(tally_chain_split(TALLY_SLICE(b), der, 2, &n), TALLY_OK);
+    ck_assert(n == 2 && der[0].len == 3 && der[1].len == 4 + 0x81 && der[1].at == b + 3);
+    ck_assert_int_ne(tally_chain_split(TALLY_SLICE(b), der, 1, &n), TALLY_OK);
+    ck_assert_int_eq(tally_reason(), TALLY_R_E_CERT_SHAPE);
+    for (size_t len = 1; len < sizeof b; len++) {
+        if (len == 3) continue;
+        ck_assert_int_ne(tally_chain_split(tally_slice_of(b, len), der, 2, &n), TALLY_OK);
+        ck_assert_int_eq(tally_reason(), TALLY_R_E_CERT_PARSE);
+    }
+    ck_assert_int_ne(tally_chain_split(tally_slice_of(b, 0), der, 2, &n), TALLY_OK);
+    ck_assert_int_eq(tally_reason(), TALLY_R_E_CERT_SHAPE);
 }
 END_TEST
 
@@ -130,6 +179,8 @@ int main(void)
     TCase *t = tcase_create("evidence");
 
     tcase_add_test(t, evidence_round_trips_and_every_prefix_is_refused);
+    tcase_add_test(t, devices_round_trip_and_every_prefix_is_refused);
+    tcase_add_test(t, a_chain_is_split_at_its_lengths_and_nowhere_else);
     tcase_add_test(t, other_tees_and_devices_are_refused_by_name);
     tcase_add_test(t, endorsements_round_trip_and_every_prefix_is_refused);
     tcase_add_test(t, more_than_64_endorsements_are_refused);

@@ -334,7 +334,8 @@ void pair_quote(struct pair_side *side, const uint8_t report_data[TALLY_REPORT_D
     struct tally_wr w = tally_wr_to(side->ev_bytes, sizeof side->ev_bytes);
 
     memcpy(report + REPORT_DATA_AT, report_data, TALLY_REPORT_DATA_BYTES);
-    tally_evidence_encode(&w, &(struct tally_evidence){TALLY_EVIDENCE_SNP, TALLY_SLICE(report)});
+    tally_evidence_encode(
+        &w, &(struct tally_evidence){.kind = TALLY_EVIDENCE_SNP, .report = TALLY_SLICE(report)});
     ck_assert_int_eq(tally_wr_end(&w, &side->ev), TALLY_OK);
     side->endorsements = (struct tally_slice){0};
 }

@@ -42,7 +42,8 @@ static void quote(struct pair_side *side, const uint8_t report_data[TALLY_REPORT
     memset(r.measurement, g->measurement, sizeof r.measurement);
     memcpy(r.report_data, report_data, sizeof r.report_data);
     ck_assert_int_eq(tally_sim_report_sign(g->chip, &r, bytes), TALLY_OK);
-    tally_evidence_encode(&ev, &(struct tally_evidence){TALLY_EVIDENCE_SNP, TALLY_SLICE(bytes)});
+    tally_evidence_encode(
+        &ev, &(struct tally_evidence){.kind = TALLY_EVIDENCE_SNP, .report = TALLY_SLICE(bytes)});
     tally_sim_endorsements(g->chip, &end);
     ck_assert_int_eq(tally_wr_end(&ev, &side->ev), TALLY_OK);
     ck_assert_int_eq(tally_wr_end(&end, &side->endorsements), TALLY_OK);
