@@ -2,12 +2,12 @@
 #include "agent/cmd_evidence.h"
 
 #include <getopt.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/evidence_case.h"
 #include "agent/evidence_show.h"
+#include "common/attest/ear.h"
 #include "common/secret.h"
 #include "common/text.h"
 
@@ -106,42 +106,6 @@ static json_t *reasons(const struct tally_failure *list, uint32_t n)
 static const char *const words[] = {
     [TRUSTED] = "trusted", [REFUSED] = "refused", [USAGE] = "", [UNDECIDED] = "undecided"};
 
-static json_t *claim_json(const struct tally_claim *c)
-{
-    char text[2 * TALLY_CLAIM_BYTES_MAX + 1];
-
-    switch (c->kind) {
-    case TALLY_CLAIM_BOOL: return json_boolean(c->number);
-    case TALLY_CLAIM_NUMBER: return json_integer((json_int_t)c->number);
-    case TALLY_CLAIM_MASK:
-        (void)snprintf(text, sizeof text, "0x%" PRIx64, c->number);
-        return json_string(text);
-    case TALLY_CLAIM_HEX:
-        tally_hex(tally_slice_of(c->bytes, c->len), text);
-        return json_string(text);
-    case TALLY_CLAIM_TEXT: return json_stringn(c->text, c->len);
-    }
-    return NULL;
-}
-
-/* A name that comes twice becomes a list. */
-static json_t *claims_json(const struct tally_verdict *v)
-{
-    json_t *o = json_object();
-
-    for (uint32_t i = 0; i < v->claims_n; i++) {
-        const char *name = v->claims[i].name;
-        json_t *have = json_object_get(o, name), *now = claim_json(&v->claims[i]);
-        if (have == NULL)
-            (void)json_object_set_new(o, name, now);
-        else if (json_is_array(have))
-            (void)json_array_append_new(have, now);
-        else
-            (void)json_object_set_new(o, name, json_pack("[O, o]", have, now));
-    }
-    return o;
-}
-
 static json_t *tcb_json(const struct tally_tcb_status *t)
 {
     if (t->status == NULL) return json_null();
@@ -157,7 +121,7 @@ static json_t *verdict_json(int rc, const struct tally_verdict *v)
     (void)json_object_set_new(o, "failed",
                               v->undecided ? reasons(v->missing, v->missing_n)
                                            : reasons(v->failed, v->failed_n));
-    (void)json_object_set_new(o, "claims", claims_json(v));
+    (void)json_object_set_new(o, "claims", tally_claims_json(v));
     (void)json_object_set_new(o, "tcb", tcb_json(&v->tcb));
     put_time(valid, "from", v->not_before_s);
     put_time(valid, "until", v->not_after_s);
