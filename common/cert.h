@@ -3,7 +3,8 @@
  * The vendors' chains have a fixed shape, so nothing here builds a path: a verifier walks its
  * chain and asks one question at a time, each answered by TALLY_OK or a named reason. Parsing
  * takes canonical DER only: one object, nothing after it, and re-encoding gives the same bytes.
- * Pure: time is passed in. */
+ * Nothing is re-encoded for that: der.h's rules, no default value written out and every SET in
+ * order leave one spelling; the tests compare with OpenSSL's encoder. Pure: time is passed in. */
 #pragma once
 
 #include "common/bytes.h"
@@ -16,7 +17,7 @@ enum {
 };
 
 struct tally_cert {
-    struct x509_st *x509; /* NULL: empty */
+    struct tally_x509 *x509; /* NULL: empty; inside: x509.h */
     uint64_t not_before_s, not_after_s;
 };
 
@@ -70,6 +71,12 @@ TALLY_RESULT tally_cert_signed_by(const struct tally_cert *c, const struct tally
 struct tally_slice tally_cert_ext(const struct tally_cert *c, const char *oid);
 /* Dotted OID of extension i; false past the last. */
 bool tally_cert_ext_oid(const struct tally_cert *c, int i, char *out, size_t size);
+/* Extension i with its OID as DER has it, for whoever walks many; false past the last. */
+struct tally_cert_ext {
+    struct tally_slice oid, value; /* contents, without tag and length */
+    bool critical;
+};
+bool tally_cert_ext_at(const struct tally_cert *c, int i, struct tally_cert_ext *out);
 
 /* ECDSA over `text` by c's key: P-384 with SHA-384 or P-256 with SHA-256; sig is r || s,
  * big-endian, 48 or 32 bytes each. E_SIG_RANGE unless both are in [1, n-1]; E_SIGNATURE. */
@@ -77,12 +84,12 @@ TALLY_RESULT tally_cert_ecdsa_verify(const struct tally_cert *c, enum tally_key_
                                      struct tally_slice text, struct tally_slice sig);
 
 struct tally_crl {
-    struct X509_crl_st *crl; /* NULL: empty */
+    struct tally_x509_crl *crl; /* NULL: empty */
     uint64_t this_update_s, next_update_s;
 };
 
-/* As tally_cert_parse; a CRL without nextUpdate is E_CRL_EXPIRED, one with a critical extension
- * (delta, indirect) E_CERT_CRITICAL_EXT. */
+/* As tally_cert_parse, for version 2; a CRL without nextUpdate is E_CRL_EXPIRED, one with a
+ * critical extension (delta, indirect) E_CERT_CRITICAL_EXT. */
 TALLY_RESULT tally_crl_parse(struct tally_slice der, struct tally_crl *c);
 void tally_crl_free(struct tally_crl *c);
 bool tally_crl_names(const struct tally_crl *c, const struct tally_cert *issuer);

@@ -69,3 +69,26 @@ enum tally_status tally_der_check(struct tally_slice in)
     TALLY_REFUSE_UNLESS(r.left == 0, TALLY_R_E_CERT_NONCANONICAL, "bytes after the DER value");
     return TALLY_OK;
 }
+
+bool tally_der_next_is(const struct tally_rd *r, uint8_t tag)
+{
+    return r->bad == NULL && r->left > 0 && r->at[0] == tag;
+}
+
+struct tally_slice tally_der_value(struct tally_rd *r, uint8_t tag, const char *field)
+{
+    if (!tally_der_next_is(r, tag)) tally_rd_fail(r, field);
+    (void)tally_rd_u8(r, field);
+    size_t n = length(r);
+    if (n == SIZE_MAX) tally_rd_fail(r, field);
+    return tally_rd_bytes(r, n, field);
+}
+
+struct tally_slice tally_der_whole(struct tally_rd *r, uint8_t tag, const char *field)
+{
+    const uint8_t *from = r->at;
+    struct tally_slice value = tally_der_value(r, tag, field);
+
+    if (value.at == NULL) return value;
+    return tally_slice_of(from, (size_t)(value.at - from) + value.len);
+}

@@ -233,10 +233,10 @@ static const size_t allows[] = {
     offsetof(struct tally_snp_policy, allow_debug),
     offsetof(struct tally_snp_policy, allow_migration),
     offsetof(struct tally_snp_policy, allow_provisional),
+    offsetof(struct tally_snp_policy, allow_vcek),
     offsetof(struct tally_snp_policy, allow_vlek),
     offsetof(struct tally_snp_policy, allow_masked_chip_id),
     offsetof(struct tally_snp_policy, allow_missing_crl),
-    offsetof(struct tally_snp_policy, allow_v2),
     offsetof(struct tally_snp_policy, allow_cxl),
     offsetof(struct tally_snp_policy, integrity_only),
 };
@@ -247,11 +247,45 @@ static const size_t requires[] = {
     offsetof(struct tally_snp_policy, require_page_swap_disable),
     offsetof(struct tally_snp_policy, require_aes_256_xts),
     offsetof(struct tally_snp_policy, require_rapl_disable),
+    offsetof(struct tally_snp_policy, require_launch_tcb),
+};
+/* Lists that say what may be (none: anything), and lists of what may not. */
+static const size_t allow_lists[] = {
+    offsetof(struct tally_snp_policy, family_ids), offsetof(struct tally_snp_policy, image_ids),
+    offsetof(struct tally_snp_policy, id_keys),    offsetof(struct tally_snp_policy, author_keys),
+    offsetof(struct tally_snp_policy, host_data),  offsetof(struct tally_snp_policy, csp),
+};
+static const size_t deny_lists[] = {
+    offsetof(struct tally_snp_policy, deny_keys),
+    offsetof(struct tally_snp_policy, deny_chips),
 };
 
 static bool knob(const struct tally_snp_policy *p, size_t at)
 {
     return *(const bool *)(const void *)((const char *)p + at);
+}
+
+static const struct tally_snp_list *list_at(const struct tally_snp_policy *p, size_t at)
+{
+    return (const struct tally_snp_list *)(const void *)((const char *)p + at);
+}
+
+static bool holds_all(const struct tally_snp_list *list, const struct tally_snp_list *of)
+{
+    return within(list->items, list->n, of->items, of->n, sizeof of->items[0]);
+}
+
+static bool lists_within(const struct tally_snp_policy *prev, const struct tally_snp_policy *next)
+{
+    for (size_t i = 0; i < sizeof allow_lists / sizeof allow_lists[0]; i++) {
+        const struct tally_snp_list *old = list_at(prev, allow_lists[i]);
+        const struct tally_snp_list *new = list_at(next, allow_lists[i]);
+        if (old->n > 0 && (new->n == 0 || !holds_all(old, new))) return false;
+    }
+    for (size_t i = 0; i < sizeof deny_lists / sizeof deny_lists[0]; i++) {
+        if (!holds_all(list_at(next, deny_lists[i]), list_at(prev, deny_lists[i]))) return false;
+    }
+    return true;
 }
 
 static bool floor_covers(const struct tally_tcb_floor *a, uint8_t family, unsigned model)
@@ -292,8 +326,12 @@ bool tally_snp_policy_within(const struct tally_snp_policy *prev,
     for (uint32_t i = 0; i < next->floors_n; i++) {
         if (!floor_within(prev, &next->floors[i])) return false;
     }
-    return next->vmpl_max <= prev->vmpl_max && next->abi_min >= prev->abi_min &&
-           next->guest_svn_min >= prev->guest_svn_min &&
+    if (prev->crl_max_age_days > 0 &&
+        (next->crl_max_age_days == 0 || next->crl_max_age_days > prev->crl_max_age_days))
+        return false;
+    return lists_within(prev, next) && next->vmpl_max <= prev->vmpl_max &&
+           next->abi_min >= prev->abi_min && next->guest_svn_min >= prev->guest_svn_min &&
+           (next->products & ~prev->products) == 0 && (next->versions & ~prev->versions) == 0 &&
            (prev->platform_required & ~next->platform_required) == 0 &&
            (prev->platform_forbidden & ~next->platform_forbidden) == 0 &&
            (prev->mit_vector & ~next->mit_vector) == 0;

@@ -12,9 +12,10 @@ struct tally_snp_vek {
     bool vlek;
     struct tally_snp_tcb tcb;              /* assembled in the product's layout */
     uint8_t hwid[TALLY_SNP_CHIP_ID_BYTES]; /* zero-padded like CHIP_ID; zeros in a VLEK */
+    char csp[64];                          /* cspID of a VLEK, the rest zeros; "" in a VCEK */
 };
 
 /* Subject SEV-VCEK issued by SEV-<Product>, or SEV-VLEK by SEV-VLEK-<Product>; a P-384 key.
- * E_CERT_SHAPE, E_PRODUCT, E_KEY, E_CERT_EXT_MISSING (absent, or not of this product),
+ * E_CERT_SHAPE, E_PRODUCT, E_CERT_TYPE (the other kind's issuer), E_KEY, E_CERT_EXT_MISSING (absent, or not of this product),
  * E_CERT_NONCANONICAL and E_CERT_PARSE for their values. */
 TALLY_RESULT tally_snp_vek_decode(const struct tally_cert *c, struct tally_snp_vek *out);

@@ -1,13 +1,16 @@
 /* verify_snp.h - judges one SEV-SNP report, in the order of ATTESTATION.md C1.3:
  *
  *   structure   length, version, must-be-zero fields, product
- *   chain       VEK <- issuer (ASK or ASVK) <- anchor (ARK), dates, CRL, deny-list
+ *   chain       VEK <- issuer (ASK or ASVK) <- anchor (ARK), dates, CRL, deny-lists
  *   binding     the VEK's TCB and chip are the report's
  *   signature   of the report by the VEK
  *   content     TCB order and floors, guest policy, platform, VMPL, id block, expected values
  *
  * A signature, structure or chain that fails ends it; dates, revocation, bindings and everything
- * in the content are collected. Pure: no clock, no file, no network. */
+ * in the content are collected. Without an issuer or a CRL the built-in ones stand in where the
+ * anchor is the vendor's own root; a given one is used alone. A built-in CRL that is not in force
+ * counts as none. With expect->cache a chain is verified once; reports always are. Pure: no clock,
+ * no file, no network. */
 #pragma once
 
 #include "common/attest/appraise.h"
@@ -30,8 +33,7 @@ TALLY_RESULT tally_verify_snp(const struct tally_snp_input *in, const struct tal
 /* The last step alone, over a report whose signature verified; for tally_verify_snp. */
 struct tally_snp_content {
     const struct tally_snp_report *report;
-    enum tally_snp_product product;
-    bool vlek;
+    const struct tally_snp_vek *vek;
 };
 void tally_verify_snp_claims(const struct tally_snp_content *c, struct tally_verdict *v);
 void tally_verify_snp_content(const struct tally_snp_content *c,

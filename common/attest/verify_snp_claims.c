@@ -1,5 +1,16 @@
-/* verify_snp_claims.c - what an authentic SNP report says; the names are listed in cmd_evidence.h.
- */
+/* verify_snp_claims.c - what an authentic SNP report says, by names that cmd_evidence.h lists too:
+ *
+ *   tee, trust, product, signer (VCEK, VLEK)    words
+ *   csp                 whose VLEK it is, as its certificate says
+ *   warning             "milan-seed-extraction": whoever runs a Milan machine may know its chip's
+ *                       secrets and sign what they like; no TCB helps
+ *   version, family, model, stepping, vmpl, guest_svn    numbers
+ *   policy, platform_info, launch_mit_vector, current_mit_vector    masks
+ *   debug, migration, smt    of the policy
+ *   measurement, report_data, host_data, family_id, image_id, id_key_digest, author_key_digest,
+ *   report_id, chip (the digest that chip lists have), reported_tcb, committed_tcb, current_tcb,
+ *   launch_tcb (8 bytes as the report has them)    bytes
+ *   current_firmware, committed_firmware    "1.55.40" */
 #include <stdio.h>
 #include <string.h>
 
@@ -50,7 +61,10 @@ void tally_verify_snp_claims(const struct tally_snp_content *c, struct tally_ver
     tally_claim_word(v, "trust", tally_trust_class_name(v->trust));
     tally_claim_word(v, "product", v->product);
     tally_claim_number(v, "version", r->version);
-    tally_claim_word(v, "signer", c->vlek ? "VLEK" : "VCEK");
+    tally_claim_word(v, "signer", c->vek->vlek ? "VLEK" : "VCEK");
+    if (c->vek->vlek) tally_claim_word(v, "csp", c->vek->csp);
+    if (c->vek->product == TALLY_SNP_MILAN)
+        tally_claim_word(v, "warning", "milan-seed-extraction"); /* ATTESTATION.md D.8 */
     tally_claim_number(v, "family", r->cpuid_family);
     tally_claim_number(v, "model", r->cpuid_model);
     tally_claim_number(v, "stepping", r->cpuid_step);

@@ -27,16 +27,16 @@ static void check_order(const struct tally_snp_content *c, bool allow_provisiona
     const struct tally_snp_report *r = c->report;
     unsigned current = firmware(&r->current_fw), committed = firmware(&r->committed_fw);
 
-    if (!zero_reserved(c->product, r))
+    if (!zero_reserved(c->vek->product, r))
         tally_verdict_fail(v, R_(RESERVED_NONZERO), "reserved bytes of a TCB are not zero");
-    if (!tally_snp_tcb_at_most(c->product, &r->reported, &r->committed))
+    if (!tally_snp_tcb_at_most(c->vek->product, &r->reported, &r->committed))
         tally_verdict_fail(v, R_(TCB_ORDER), "REPORTED_TCB is above COMMITTED_TCB");
-    if (!tally_snp_tcb_at_most(c->product, &r->committed, &r->current) || committed > current)
+    if (!tally_snp_tcb_at_most(c->vek->product, &r->committed, &r->current) || committed > current)
         tally_verdict_fail(v, R_(TCB_ORDER), "what is committed is above what is current");
-    if (!tally_snp_tcb_at_most(c->product, &r->launch, &r->current))
+    if (!tally_snp_tcb_at_most(c->vek->product, &r->launch, &r->current))
         tally_verdict_fail(v, R_(TCB_ORDER), "LAUNCH_TCB is above CURRENT_TCB");
     bool provisional =
-        !tally_snp_tcb_at_most(c->product, &r->current, &r->committed) || current > committed;
+        !tally_snp_tcb_at_most(c->vek->product, &r->current, &r->committed) || current > committed;
     if (provisional && !allow_provisional)
         tally_verdict_fail(v, R_(TCB_ORDER), "the firmware is provisional: not committed");
 }
@@ -56,7 +56,7 @@ static bool concerns(const struct tally_tcb_floor *f, const struct tally_snp_con
     if (c->report->version >= 3)
         return f->family == c->report->cpuid_family && c->report->cpuid_model >= f->model_first &&
                c->report->cpuid_model <= f->model_last;
-    for (int i = 0; tally_snp_product_models(c->product, i, &family, range); i++) {
+    for (int i = 0; tally_snp_product_models(c->vek->product, i, &family, range); i++) {
         if (f->family == family && f->model_first <= range[1] && f->model_last >= range[0])
             return true;
     }
@@ -67,20 +67,28 @@ static bool concerns(const struct tally_tcb_floor *f, const struct tally_snp_con
 static void check_floors(const struct tally_snp_content *c, const struct tally_snp_policy *policy,
                          struct tally_verdict *v)
 {
-    struct tally_snp_tcb_parts reported = tally_snp_tcb_parts(c->product, &c->report->reported);
-    struct tally_snp_tcb_parts committed = tally_snp_tcb_parts(c->product, &c->report->committed);
-    bool any = false, below = false;
+    struct tally_snp_tcb_parts reported =
+        tally_snp_tcb_parts(c->vek->product, &c->report->reported);
+    struct tally_snp_tcb_parts committed =
+        tally_snp_tcb_parts(c->vek->product, &c->report->committed);
+    struct tally_snp_tcb_parts launch = tally_snp_tcb_parts(c->vek->product, &c->report->launch);
+    bool any = false, below = false, old_launch = false;
+
+    if (policy->integrity_only && policy->floors_n == 0) return;
 
     for (uint32_t i = 0; i < policy->floors_n; i++) {
         if (!concerns(&policy->floors[i], c)) continue;
         any = true;
         below = below || !meets(&reported, &policy->floors[i]) ||
                 !meets(&committed, &policy->floors[i]);
+        old_launch = old_launch || !meets(&launch, &policy->floors[i]);
     }
     if (!any)
         tally_verdict_fail(v, R_(TCB_MIN), "the policy accepts no machine of this model");
     else if (below)
         tally_verdict_fail(v, R_(TCB_MIN), "the TCB is below the policy's floor for this model");
+    else if (old_launch && policy->require_launch_tcb)
+        tally_verdict_fail(v, R_(TCB_MIN), "LAUNCH_TCB is below the policy's floor for this model");
 }
 
 /* Step 13. */
@@ -123,12 +131,45 @@ static void check_platform(const struct tally_snp_report *r, const struct tally_
     uint64_t info = r->platform_info, need = p->platform_required;
 
     if (p->require_ciphertext_hiding) need |= TALLY_SNP_PLATFORM_CIPHERTEXT;
-    if ((info & TALLY_SNP_PLATFORM_SMT) && !(r->policy & TALLY_SNP_POLICY_SMT))
-        tally_verdict_fail(v, R_(POLICY_SMT), "SMT is on and the guest's policy forbids it");
+    if (!p->integrity_only && (info & TALLY_SNP_PLATFORM_SMT) &&
+        !(r->policy & TALLY_SNP_POLICY_SMT))
+        tally_verdict_fail(v, R_(PLATFORM_FLAG), "SMT is on and the guest's policy forbids it");
     if (p->require_alias_check && !(info & TALLY_SNP_PLATFORM_ALIAS))
         tally_verdict_fail(v, R_(PLATFORM_FLAG), "ALIAS_CHECK_COMPLETE is not set");
     if ((info & need) != need || (info & p->platform_forbidden) != 0)
         tally_verdict_fail(v, R_(PLATFORM_FLAG), "PLATFORM_INFO %llx", (unsigned long long)info);
+}
+
+static bool in_list(const struct tally_snp_list *list, struct tally_slice item)
+{
+    for (uint32_t i = 0; i < list->n; i++) {
+        if (memcmp(list->items[i], item.at, item.len) == 0) return true;
+    }
+    return false;
+}
+
+/* Who launched the guest, and what they wrote into it. */
+static void check_launcher(const struct tally_snp_report *r, const struct tally_snp_policy *p,
+                           struct tally_verdict *v)
+{
+    const struct {
+        const struct tally_snp_list *list;
+        struct tally_slice value;
+        enum tally_reason reason;
+        const char *name;
+    } rows[] = {
+        {&p->family_ids,  TALLY_SLICE(r->family_id),         R_(ID_BLOCK),  "FAMILY_ID"        },
+        {&p->image_ids,   TALLY_SLICE(r->image_id),          R_(ID_BLOCK),  "IMAGE_ID"         },
+        {&p->id_keys,     TALLY_SLICE(r->id_key_digest),     R_(ID_BLOCK),  "ID_KEY_DIGEST"    },
+        {&p->author_keys, TALLY_SLICE(r->author_key_digest), R_(ID_BLOCK),  "AUTHOR_KEY_DIGEST"},
+        {&p->host_data,   TALLY_SLICE(r->host_data),         R_(HOST_DATA), "HOST_DATA"        }
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        bool there = rows[i].list != &p->author_keys || TALLY_SNP_AUTHOR_KEY_EN(r->key_flags);
+        if (rows[i].list->n > 0 && !(there && in_list(rows[i].list, rows[i].value)))
+            tally_verdict_fail(v, rows[i].reason, "%s is none of the policy's", rows[i].name);
+    }
 }
 
 /* Step 15, and who may be asked at all. */
@@ -137,6 +178,8 @@ static void check_rules(const struct tally_snp_content *c, const struct tally_sn
 {
     const struct tally_snp_report *r = c->report;
 
+    if (!(p->products & 1U << c->vek->product))
+        tally_verdict_fail(v, R_(PRODUCT), "the policy takes no %s", v->product);
     check_floors(c, p, v);
     check_guest(r, p, v);
     check_platform(r, p, v);
@@ -147,6 +190,7 @@ static void check_rules(const struct tally_snp_content *c, const struct tally_sn
     if ((r->current_mit & p->mit_vector) != p->mit_vector ||
         (r->launch_mit & p->mit_vector) != p->mit_vector)
         tally_verdict_fail(v, R_(MIT_VECTOR), "a mitigation that the policy asks for is missing");
+    check_launcher(r, p, v);
 }
 
 static bool listed(const uint8_t *what, size_t size, const void *list, uint32_t n)
@@ -201,7 +245,7 @@ static void check_machine(const struct tally_snp_content *c, const struct tally_
                           bool needed, struct tally_verdict *v)
 {
     static const uint8_t zero[TALLY_SNP_CHIP_ID_BYTES];
-    bool named = !c->vlek && memcmp(c->report->chip_id, zero, sizeof zero) != 0;
+    bool named = !c->vek->vlek && memcmp(c->report->chip_id, zero, sizeof zero) != 0;
 
     if (!named) memset(v->chip, 0, sizeof v->chip);
     if (e->chips_n > 0 &&
@@ -230,14 +274,14 @@ void tally_verify_snp_content(const struct tally_snp_content *c,
     const struct tally_snp_report *r = c->report;
     bool strict = !policy->integrity_only;
 
-    check_order(c, !strict || policy->allow_provisional, v);
+    check_order(c, policy->allow_provisional, v);
     for (size_t i = 0; !(r->policy & TALLY_SNP_POLICY_MIGRATE_MA) && i < sizeof r->report_id_ma;
          i++) {
         if (r->report_id_ma[i] == 0xff) continue;
         tally_verdict_fail(v, R_(POLICY_MIGRATION), "a migration agent without MIGRATE_MA");
         break;
     }
-    if (strict) check_rules(c, policy, v);
+    check_rules(c, policy, v);
     if (expect->host_data != NULL &&
         memcmp(r->host_data, expect->host_data, sizeof r->host_data) != 0)
         tally_verdict_fail(v, R_(HOST_DATA), "HOST_DATA is another");

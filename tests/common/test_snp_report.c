@@ -107,6 +107,62 @@ START_TEST(each_structural_rule_refuses_by_its_name)
 }
 END_TEST
 
+/* Every bit that must be zero, in the version that has the fewest and the most of them. */
+START_TEST(each_reserved_bit_is_refused)
+{
+    static const struct {
+        size_t from, until; /* bytes */
+        uint32_t version_max;
+    } zeros[] = {
+        {0x00c, 0x010, 5},
+        {0x049, 0x050, 5},
+        {0x18b, 0x1a0, 5},
+        {0x1eb, 0x1ec, 5},
+        {0x1ef, 0x1f0, 5},
+        {0x1f8, 0x208, 4},
+        {0x208, 0x2a0, 5},
+        {0x330, 0x4a0, 5},
+        {0x188, 0x18b, 2}
+    };
+    uint8_t b[TALLY_SNP_REPORT_BYTES + 1];
+
+    for (uint8_t version = 2; version <= 5; version++) {
+        base(b, version == 2 ? "milan_v2_virtee" : "genoa_v3_ccf");
+        b[0] = version;
+        ck_assert_int_eq(refusal(b, TALLY_SNP_REPORT_BYTES), TALLY_R_NONE);
+        for (size_t i = 0; i < sizeof zeros / sizeof zeros[0]; i++) {
+            for (size_t bit = 8 * zeros[i].from; bit < 8 * zeros[i].until; bit++) {
+                b[bit / 8] ^= (uint8_t)(1U << bit % 8);
+                bool reserved = version <= zeros[i].version_max;
+                ck_assert_int_eq(refusal(b, TALLY_SNP_REPORT_BYTES),
+                                 reserved ? TALLY_R_E_RESERVED_NONZERO : TALLY_R_NONE);
+                b[bit / 8] ^= (uint8_t)(1U << bit % 8);
+            }
+        }
+    }
+}
+END_TEST
+
+START_TEST(no_version_but_two_to_five)
+{
+    uint8_t b[TALLY_SNP_REPORT_BYTES + 1];
+
+    base(b, "genoa_v3_ccf");
+    memset(b, 0xff, 4);
+    ck_assert_int_eq(refusal(b, TALLY_SNP_REPORT_BYTES), TALLY_R_E_VERSION);
+    for (unsigned i = 0; i < 256; i++) {
+        if (i >= 2 && i <= 5) continue;
+        memset(b, 0, 4);
+        b[0] = (uint8_t)i;
+        ck_assert_int_eq(refusal(b, TALLY_SNP_REPORT_BYTES), TALLY_R_E_VERSION);
+    }
+    memset(b, 0, 4);
+    b[0] = 3;
+    b[1] = 1; /* 259 */
+    ck_assert_int_eq(refusal(b, TALLY_SNP_REPORT_BYTES), TALLY_R_E_VERSION);
+}
+END_TEST
+
 START_TEST(a_turin_tcb_has_another_layout)
 {
     const struct tally_snp_tcb t = {
@@ -157,6 +213,8 @@ int main(void)
     tcase_add_test(t, every_prefix_and_every_added_byte_is_refused);
     tcase_add_loop_test(t, each_structural_rule_refuses_by_its_name, 0,
                         (int)(sizeof changes / sizeof changes[0]));
+    tcase_add_test(t, each_reserved_bit_is_refused);
+    tcase_add_test(t, no_version_but_two_to_five);
     tcase_add_test(t, a_turin_tcb_has_another_layout);
     tcase_add_test(t, a_tcb_is_compared_component_by_component);
     tcase_add_test(t, products_follow_from_family_and_model);

@@ -27,11 +27,18 @@ START_TEST(what_a_document_leaves_out_is_strict)
     ck_assert(p.floors[0].family == 25 && p.floors[0].model_first == 16 &&
               p.floors[0].model_last == 31 && p.floors[0].boot_loader == 9 &&
               p.floors[0].snp == 23 && p.floors[0].microcode == 84);
-    ck_assert(p.require_alias_check && !p.allow_smt && !p.allow_missing_crl && !p.allow_v2 &&
-              !p.allow_vlek && !p.allow_provisional && !p.allow_masked_chip_id && !p.allow_debug &&
-              !p.allow_migration && !p.integrity_only && p.vmpl_max == 0);
+    ck_assert(p.require_alias_check && !p.allow_smt && !p.allow_missing_crl && p.versions == 0x38 &&
+              p.products == 0xc && p.allow_vcek && !p.allow_vlek && !p.allow_provisional &&
+              !p.allow_masked_chip_id && !p.allow_debug && !p.allow_migration &&
+              !p.integrity_only && p.vmpl_max == 0);
 }
 END_TEST
+
+static void fill(struct tally_snp_list *list, size_t bytes, uint32_t n)
+{
+    for (list->n = 0; list->n < n; list->n++)
+        memset(list->items[list->n], (int)(0xa0 + list->n), bytes);
+}
 
 START_TEST(a_policy_written_out_reads_back_the_same)
 {
@@ -43,6 +50,20 @@ START_TEST(a_policy_written_out_reads_back_the_same)
     p.abi_min = 0x0137;
     p.platform_required = 0x24;
     p.mit_vector = 1;
+    p.products = TALLY_SNP_PRODUCTS_ALL;
+    p.versions = TALLY_SNP_VERSIONS_ALL;
+    p.crl_max_age_days = 30;
+    p.require_launch_tcb = true;
+    p.allow_vcek = false;
+    fill(&p.family_ids, 16, 2);
+    fill(&p.image_ids, 16, TALLY_SNP_LIST_MAX);
+    fill(&p.id_keys, 48, 1);
+    fill(&p.author_keys, 48, 1);
+    fill(&p.host_data, 32, 1);
+    fill(&p.deny_keys, 32, 3);
+    fill(&p.deny_chips, 32, 1);
+    p.csp.n = 1;
+    memcpy(p.csp.items[0], "CN=cc-us-east-2.amazonaws.com", 30);
     json_t *j = tally_snp_policy_to_json(&p);
     ck_assert_ptr_nonnull(j);
     ck_assert_int_eq(tally_snp_policy_from_json(j, &again), TALLY_OK);
@@ -50,6 +71,16 @@ START_TEST(a_policy_written_out_reads_back_the_same)
     ck_assert(json_equal(j, k));
     ck_assert(again.allow_vlek && again.require_rapl_disable && again.vmpl_max == 2 &&
               again.floors_n == 3 && again.floors[2].family == 26);
+    ck_assert(again.products == p.products && again.versions == p.versions &&
+              again.crl_max_age_days == 30 && again.require_launch_tcb && !again.allow_vcek);
+    ck_assert_mem_eq(&again.family_ids, &p.family_ids, sizeof p.family_ids);
+    ck_assert_mem_eq(&again.image_ids, &p.image_ids, sizeof p.image_ids);
+    ck_assert_mem_eq(&again.id_keys, &p.id_keys, sizeof p.id_keys);
+    ck_assert_mem_eq(&again.author_keys, &p.author_keys, sizeof p.author_keys);
+    ck_assert_mem_eq(&again.host_data, &p.host_data, sizeof p.host_data);
+    ck_assert_mem_eq(&again.csp, &p.csp, sizeof p.csp);
+    ck_assert_mem_eq(&again.deny_keys, &p.deny_keys, sizeof p.deny_keys);
+    ck_assert_mem_eq(&again.deny_chips, &p.deny_chips, sizeof p.deny_chips);
     json_decref(j);
     json_decref(k);
 }
@@ -88,6 +119,33 @@ static const char *const bad[] = {
     "{\"tcb\":[" FLOOR "],\"migration\":true}",
     "{\"tcb\":[" FLOOR "],\"integrity_only\":true}",
     "{\"tcb\":[" FLOOR "],\"SMT\":true}",
+    "{\"tcb\":[" FLOOR "],\"v2\":true}",
+    "{\"tcb\":[" FLOOR "],\"products\":[]}",
+    "{\"tcb\":[" FLOOR "],\"products\":\"genoa\"}",
+    "{\"tcb\":[" FLOOR "],\"products\":[\"Genoa\"]}",
+    "{\"tcb\":[" FLOOR "],\"products\":[\"genoa\",\"venice\"]}",
+    "{\"tcb\":[" FLOOR "],\"products\":[\"unknown\"]}",
+    "{\"tcb\":[" FLOOR "],\"products\":[1]}",
+    "{\"tcb\":[" FLOOR "],\"versions\":[]}",
+    "{\"tcb\":[" FLOOR "],\"versions\":3}",
+    "{\"tcb\":[" FLOOR "],\"versions\":[1,3]}",
+    "{\"tcb\":[" FLOOR "],\"versions\":[6]}",
+    "{\"tcb\":[" FLOOR "],\"versions\":[259]}",
+    "{\"tcb\":[" FLOOR "],\"crl_max_age_days\":-1}",
+    "{\"tcb\":[" FLOOR "],\"crl_max_age_days\":3651}",
+    "{\"tcb\":[" FLOOR "],\"launch_tcb\":0}",
+    "{\"tcb\":[" FLOOR "],\"vcek\":\"no\"}",
+    "{\"tcb\":[" FLOOR "],\"family_ids\":[]}",
+    "{\"tcb\":[" FLOOR "],\"family_ids\":\"00000000000000000000000000000000\"}",
+    "{\"tcb\":[" FLOOR "],\"family_ids\":[\"0000000000000000000000000000000\"]}",
+    "{\"tcb\":[" FLOOR "],\"family_ids\":[\"000000000000000000000000000000000000\"]}",
+    "{\"tcb\":[" FLOOR "],\"image_ids\":[\"0000000000000000000000000000000g\"]}",
+    "{\"tcb\":[" FLOOR "],\"host_data\":[\"00\"]}",
+    "{\"tcb\":[" FLOOR "],\"id_keys\":[null]}",
+    "{\"tcb\":[" FLOOR "],\"deny_chips\":[\"Genoa\"]}",
+    "{\"tcb\":[" FLOOR "],\"csp\":[\"\"]}",
+    "{\"tcb\":[" FLOOR
+    "],\"csp\":[\"0123456789012345678901234567890123456789012345678901234567890123\"]}",
 };
 
 START_TEST(each_wrong_policy_is_refused)

@@ -34,7 +34,7 @@ static const struct {
     {FIELD(policy) + 2, 0x08, TALLY_R_E_POLICY_DEBUG},
     {FIELD(policy) + 2, 0x04, TALLY_R_E_POLICY_MIGRATION},
     {FIELD(policy) + 2, 0x20, TALLY_R_E_POLICY_FLAG}, /* CXL */
-    {FIELD(policy) + 2, 0x01, TALLY_R_E_POLICY_SMT}, /* forbidden, and on in the platform */
+    {FIELD(policy) + 2, 0x01, TALLY_R_E_PLATFORM_FLAG}, /* SMT forbidden, and on */
     {FIELD(platform_info), 0x20, TALLY_R_E_PLATFORM_FLAG},
     {FIELD(vmpl), 1, TALLY_R_E_VMPL},
     {FIELD(vmpl), 4, TALLY_R_E_VMPL},

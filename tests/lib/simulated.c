@@ -66,3 +66,66 @@ enum tally_status simulated_judge(struct simulated *s, struct tally_verdict *v)
     s->in.report = TALLY_SLICE(s->signed_report);
     return tally_verify_snp(&s->in, simulated_anchor(), 1, &s->policy, &s->expect, v);
 }
+
+enum { DAY_S = 86400 };
+static uint8_t der[SIM_SLOTS][2048];
+
+void simulated_exts(struct tally_sim_exts *e)
+{
+    tally_sim_vcek_exts("Genoa", chip->chip_id, &chip->tcb, e);
+}
+
+struct tally_sim_cert simulated_vcek(const struct tally_sim_exts *e)
+{
+    return (struct tally_sim_cert){.subject = "SEV-VCEK",
+                                   .issuer = "SEV-Genoa",
+                                   .not_before_s = SIM_NOW_S - DAY_S,
+                                   .not_after_s = SIM_NOW_S + DAY_S,
+                                   .key = chip->vcek_key,
+                                   .signer = root->ask_key,
+                                   .exts = e->list,
+                                   .exts_n = e->n};
+}
+
+struct tally_sim_cert simulated_ask(struct tally_sim_exts *e)
+{
+    tally_sim_ca_exts(root->ask_key, root->ark_key, "https://kdsintf.amd.com/vcek/v1/Genoa/crl", e);
+    return (struct tally_sim_cert){.subject = "SEV-Genoa",
+                                   .issuer = "ARK-Genoa",
+                                   .serial = 0x20002,
+                                   .not_before_s = SIM_NOW_S - DAY_S,
+                                   .not_after_s = SIM_NOW_S + DAY_S,
+                                   .key = root->ask_key,
+                                   .signer = root->ark_key,
+                                   .exts = e->list,
+                                   .exts_n = e->n};
+}
+
+void simulated_ext_set(struct tally_sim_exts *e, const char *oid, struct tally_slice value)
+{
+    size_t i = 0;
+
+    while (i < e->n && strcmp(e->list[i].oid, oid) != 0) i++;
+    ck_assert_uint_lt(i, e->n);
+    e->list[i].value = value;
+}
+
+struct tally_slice simulated_cert(int slot, const struct tally_sim_cert *c)
+{
+    struct tally_wr w = tally_wr_to(der[slot], sizeof der[slot]);
+    struct tally_slice s;
+
+    ck_assert_msg(tally_sim_cert_make(c, &w) == TALLY_OK, "%s", tally_why());
+    ck_assert_int_eq(tally_wr_end(&w, &s), TALLY_OK);
+    return s;
+}
+
+struct tally_slice simulated_crl(int slot, const struct tally_sim_crl *c)
+{
+    struct tally_wr w = tally_wr_to(der[slot], sizeof der[slot]);
+    struct tally_slice s;
+
+    ck_assert_msg(tally_sim_crl_make(c, &w) == TALLY_OK, "%s", tally_why());
+    ck_assert_int_eq(tally_wr_end(&w, &s), TALLY_OK);
+    return s;
+}

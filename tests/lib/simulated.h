@@ -29,3 +29,16 @@ struct simulated {
 void simulated_init(struct simulated *s);
 /* Signs the report by the chip as it now is and judges it. */
 TALLY_RESULT simulated_judge(struct simulated *s, struct tally_verdict *v);
+
+/* The parts that the chip's own certificates are made of, each to be changed before use: its
+ * VCEK's extensions, a VCEK over its key with these, an ASK over the root's. Good for a day round
+ * SIM_NOW_S. */
+void simulated_exts(struct tally_sim_exts *e);
+struct tally_sim_cert simulated_vcek(const struct tally_sim_exts *e);
+struct tally_sim_cert simulated_ask(struct tally_sim_exts *e);
+/* The value of one of the extensions replaced, borrowed. */
+void simulated_ext_set(struct tally_sim_exts *e, const char *oid, struct tally_slice value);
+/* DER in one of SIM_SLOTS buffers. */
+enum { SIM_SLOTS = 4 };
+struct tally_slice simulated_cert(int slot, const struct tally_sim_cert *c);
+struct tally_slice simulated_crl(int slot, const struct tally_sim_crl *c);

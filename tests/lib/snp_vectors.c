@@ -88,6 +88,43 @@ const struct tally_anchor *snp_vector_anchors(uint32_t *n)
     return anchors;
 }
 
+const struct snp_vector *snp_vector_named(const char *name)
+{
+    size_t n;
+    const struct snp_vector *v = snp_vectors(&n);
+
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(v[i].name, name) == 0) return &v[i];
+    }
+    ck_abort_msg("no vector %s", name);
+}
+
+enum tally_status snp_vector_judge(const struct snp_vector *v, struct tally_slice report,
+                                   const struct tally_snp_policy *policy, uint64_t at_s,
+                                   struct tally_verdict *verdict)
+{
+    struct tally_snp_policy integrity;
+    uint32_t n;
+    const struct tally_anchor *anchors = snp_vector_anchors(&n);
+    const struct tally_snp_input in = {.report = report, .vek = v->vek, .issuer = v->issuer};
+    const struct tally_expect expect = {.now_s = at_s};
+
+    tally_snp_policy_integrity(&integrity);
+    return tally_verify_snp(&in, anchors, n, policy ? policy : &integrity, &expect, verdict);
+}
+
+const char *snp_reasons(const struct tally_failure *list, uint32_t n)
+{
+    static char text[1024];
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (uint32_t i = 0; i < n; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s ",
+                                 tally_reason_name(list[i].reason));
+    return text;
+}
+
 static bool holds(const struct tally_failure *list, uint32_t n, enum tally_reason r)
 {
     for (uint32_t i = 0; i < n; i++) {
