@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/check_device.h"
 #include "agent/commands.h"
 #include "agent/desk.h"
 #include "common/cli.h"
@@ -40,34 +41,69 @@ static void say_points(struct report *r, const struct tally_points *p, const cha
     for (uint32_t i = 0; i < p->n; i++) say(r, p->list[i].note, p->list[i].what, p->list[i].fix);
 }
 
-/* The machine and the document, before any connection. */
-static bool check_documents(struct report *r, struct tally_desk *d)
+/* What is in force here, while it is checked. */
+struct papers {
+    struct tally_federation f;
+    struct tally_revocations revoked;
+    const struct tally_node *self;
+};
+
+static void say_device(void *report, bool good, const char *what, const char *fix)
 {
-    struct tally_federation *f = calloc(1, sizeof *f);
-    struct tally_revocations *revoked = calloc(1, sizeof *revoked);
+    say(report, good, what, fix);
+}
+
+/* The machine, before any connection; without a document too, for the document is to name it. */
+static void check_device(struct report *r, const struct tally_desk *d, const struct papers *p)
+{
+    const struct tally_describe to = {say_device, r};
+    struct tally_check_device c = {.conf = d->conf};
+
+    if (p != NULL) {
+        c.federation = &p->f;
+        c.revoked = &p->revoked;
+        c.self = p->self;
+    }
+    tally_check_device(&c, &to);
+}
+
+/* The document, before any connection. */
+static bool load_documents(struct report *r, struct tally_desk *d, struct papers *p)
+{
     char text[TALLY_DESK_WHY_MAX];
-    bool good =
-        f != NULL && revoked != NULL &&
-        tally_fedstore_load(&d->place.store, tally_wall_ms() / 1000, f, revoked) == TALLY_OK;
+    bool good = tally_fedstore_load(&d->place.store, tally_wall_ms() / 1000, &p->f, &p->revoked) ==
+                    TALLY_OK &&
+                tally_revocations_resolve(&p->revoked, &p->f) == TALLY_OK;
 
     if (good)
-        (void)snprintf(text, sizeof text, "federation %s, version %u, is in force", f->name,
-                       f->version);
+        (void)snprintf(text, sizeof text, "federation %s, version %u, is in force", p->f.name,
+                       p->f.version);
     else
         (void)snprintf(text, sizeof text, "%s", tally_why_text());
     say(r, good, text, "take it into use with `tally-agent federation sign`");
-    const struct tally_node *n =
-        good ? tally_federation_node(f, d->place.store.org, d->place.node) : NULL;
-    if (good) {
-        (void)snprintf(text, sizeof text, "this node is %s/%s%s", d->place.store.org, d->place.node,
-                       n == NULL ? ", which the federation does not list" : "");
-        say(r, n != NULL, text, "send agent.pub.json to the model owner");
-        if (n != NULL && n->any_chip)
-            say(r, true, "warning: the federation lets this node run on any machine", "");
+    if (!good) return false;
+    p->self = tally_federation_node(&p->f, d->place.store.org, d->place.node);
+    (void)snprintf(text, sizeof text, "this node is %s/%s%s", d->place.store.org, d->place.node,
+                   p->self == NULL ? ", which the federation does not list" : "");
+    say(r, p->self != NULL, text, "send agent.pub.json to the model owner");
+    if (p->self != NULL && p->self->any_chip)
+        say(r, true, "warning: the federation lets this node run on any machine", "");
+    return true;
+}
+
+static bool check_documents(struct report *r, struct tally_desk *d)
+{
+    struct papers *p = calloc(1, sizeof *p);
+
+    if (p == NULL) {
+        say(r, false, "out of memory", "");
+        return false;
     }
-    free(f);
-    free(revoked);
-    return good && n != NULL;
+    bool good = load_documents(r, d, p);
+    check_device(r, d, good ? p : NULL);
+    good = good && p->self != NULL;
+    free(p);
+    return good;
 }
 
 /* Evidence and offers: one session without a job. */
@@ -141,7 +177,8 @@ static void check_jobs(struct report *r, struct tally_desk *d)
 
 static enum tally_status check(struct tally_agent_conf *conf, struct report *r)
 {
-    struct tally_desk *d = tally_desk_new(conf);
+    struct tally_held held = {.instance = {.of = {0}}};
+    struct tally_desk *d = tally_desk_new(conf, &held);
     uint64_t files;
 
     TALLY_ENSURE(d != NULL, TALLY_E_NOMEM, "check");
@@ -159,6 +196,7 @@ static enum tally_status check(struct tally_agent_conf *conf, struct report *r)
     }
     free(d->points);
     tally_desk_free(d);
+    tally_held_free(&held);
     return s;
 }
 

@@ -1,29 +1,122 @@
-/* cmd_evidence.c - see cmd_evidence.h. */
+/* cmd_evidence.c - see cmd_evidence.h: which options each kind takes, and what is done with them.
+ */
 #include "agent/cmd_evidence.h"
 
-#include <getopt.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/cmd_collect.h"
 #include "agent/evidence_case.h"
 #include "agent/evidence_show.h"
-#include "common/attest/ear.h"
+#include "agent/evidence_verdict.h"
 #include "common/secret.h"
-#include "common/text.h"
 
-enum { TRUSTED, REFUSED, USAGE, UNDECIDED };
+#define AT(field)                      offsetof(struct evidence_options, field)
+#define TEXT(name, value, field, help) TALLY_CLI_OPT_TEXT(name, value, AT(field), help)
+#define NEED(name, value, field, help) TALLY_CLI_OPT_NEED(name, value, AT(field), help)
+#define LIST(name, value, field, help) TALLY_CLI_OPT_LIST(name, value, AT(field), help)
+#define FLAG(name, field, help)        TALLY_CLI_OPT_FLAG(name, AT(field), help)
 
-static const char usage_text[] =
-    "usage: evidence verify snp --report F --vek F [--issuer F] [--crl F]...\n"
-    "                       (--federation F | --anchor F) [--at 2026-01-31T00:00:00Z]\n"
-    "                       [--policy strict|integrity] [--measurement HEX] [--report-data HEX]\n"
-    "                       [--json]\n"
-    "       evidence show snp FILE [--json]\n";
+/* clang-format off */
+#define COMMON                                                                                      \
+    TEXT("at", "TIME", at, "appraisal time, 2026-01-31T00:00:00Z (default: now)"),                  \
+    TEXT("federation", "FILE", federation, "judge by a federation document's policy and roots"),    \
+    LIST("anchor", "FILE", anchors, "a root to trust instead of the vendors' built-in ones"),       \
+    TEXT("policy", "NAME|FILE", policy, "strict (default), integrity, or a signed policy"),         \
+    LIST("policy-key", "BASE64", policy_keys, "a key that must have signed the policy file"),       \
+    LIST("set", "KEY=VALUE", sets, "change one rule of the policy for this call"),                  \
+    FLAG("padded", padded, "allow zeros after a report or quote"),                                  \
+    FLAG("explain", explain, "say of each rule what it wants and what it saw"),                     \
+    TEXT("ear", "FILE", ear, "write the verdict as an EAR token (JWT)"),                            \
+    TEXT("ear-key", "FILE", ear_key, "private key for --ear: Ed25519 or P-384, PEM"),               \
+    TEXT("audience", "TEXT", audience, "whom the token is for"),                                    \
+    FLAG("json", json, "print one JSON object")
+#define REPORT_DATA TEXT("report-data", "HEX", report_data, "what REPORT_DATA must be (64 bytes)")
+#define MEASUREMENT TEXT("measurement", "HEX", measurement, "what the measurement must be (48 bytes)")
+#define TPM_FILES(quote)                                                                            \
+    quote("attest", "FILE", attest, "TPMS_ATTEST"),                                                 \
+    quote("sig", "FILE", sig, "its signature, raw or TPMT"),                                        \
+    quote("pcrs", "FILE", pcrs, "24 SHA-256 PCR values, 32 bytes each"),                            \
+    LIST("ak-issuer", "FILE", ak_issuers, "issuer of the attestation key's certificate"),           \
+    TEXT("eventlog", "FILE", eventlog, "TCG event log, replayed to the PCRs"),                      \
+    quote("nonce", "HEX", nonce, "what the quote must answer")
+
+static const struct tally_cli_option snp_options[] = {
+    NEED("report", "FILE", report, "attestation report"),
+    NEED("vek", "FILE", vek, "VCEK or VLEK certificate"),
+    TEXT("issuer", "FILE", issuer, "ASK or ASVK certificate (default: the built-in one)"),
+    LIST("crl", "FILE", crls, "revocation list (default: the built-in one while it is in force)"),
+    REPORT_DATA, MEASUREMENT, COMMON};
+static const struct tally_cli_option tdx_options[] = {
+    NEED("quote", "FILE", quote, "TDX quote"),
+    TEXT("collateral", "DIR", collateral, "TCB info, QE identity, chain and CRLs by file name"),
+    TEXT("eventlog", "FILE", eventlog, "CCEL event log, replayed to the RTMRs"),
+    REPORT_DATA, MEASUREMENT, COMMON};
+static const struct tally_cli_option gpu_options[] = {
+    NEED("report", "FILE", report, "SPDM measurement report: request and response"),
+    NEED("chain", "FILE", chain, "device certificates, PEM, leaf first"),
+    NEED("nonce", "HEX", nonce, "the nonce that was asked for (32 bytes)"),
+    LIST("rim", "FILE", rims, "reference manifest of the driver or the VBIOS"),
+    LIST("ocsp", "FILE", ocsps, "OCSP response, DER"), COMMON};
+static const struct tally_cli_option azure_options[] = {
+    NEED("hcl", "FILE", hcl, "HCL report from the vTPM's NV index"),
+    TEXT("vek", "FILE", vek, "VCEK certificate (SEV-SNP)"),
+    TEXT("issuer", "FILE", issuer, "ASK certificate (default: the built-in one)"),
+    LIST("crl", "FILE", crls, "revocation list"),
+    TEXT("quote", "FILE", quote, "TDX quote"),
+    TEXT("collateral", "DIR", collateral, "collateral of the TDX quote"),
+    TPM_FILES(TEXT), TEXT("ak", "FILE", ak, "attestation key, to be the paravisor's: as for tpm"),
+    REPORT_DATA, MEASUREMENT, COMMON};
+static const struct tally_cli_option tpm_options[] = {
+    TPM_FILES(NEED), NEED("ak", "FILE", ak, "attestation key: public key, certificate or TPMT_PUBLIC"),
+    COMMON};
+/* clang-format on */
+
+#define SPEC(text, rows)                                                                  \
+    {                                                                                     \
+        .about = (text), .options = (rows), .options_n = sizeof(rows) / sizeof((rows)[0]) \
+    }
+static const struct tally_cli_spec specs[EVIDENCE_KINDS] = {
+    [EVIDENCE_SNP] = SPEC("Judge an AMD SEV-SNP report, offline.", snp_options),
+    [EVIDENCE_TDX] = SPEC("Judge an Intel TDX quote, offline.", tdx_options),
+    [EVIDENCE_NVGPU] = SPEC("Judge an NVIDIA GPU's report, offline.", gpu_options),
+    [EVIDENCE_NVSWITCH] = SPEC("Judge an NVIDIA NVSwitch's report, offline.", gpu_options),
+    [EVIDENCE_AZURE] =
+        SPEC("Judge Azure's paravisor report and its vTPM quote, offline.", azure_options),
+    [EVIDENCE_TPM] = SPEC("Judge a TPM quote, offline.", tpm_options),
+};
+
+/* NULL, or what is wrong with the options together. */
+static const char *wrong(enum evidence_kind kind, const struct evidence_options *o)
+{
+    int tpm = (o->attest != NULL) + (o->sig != NULL) + (o->pcrs != NULL);
+
+    if (o->federation != NULL && o->anchors.n > 0) return "give one of --federation and --anchor";
+    if (o->federation != NULL && o->policy != NULL)
+        return "a federation judges by its own policy, never by another";
+    if ((o->ear == NULL) != (o->ear_key == NULL)) return "--ear and --ear-key belong together";
+    if (o->audience != NULL && o->ear == NULL) return "--audience is for --ear";
+    if (o->policy_keys.n > 0 && (o->policy == NULL || strcmp(o->policy, "strict") == 0 ||
+                                 strcmp(o->policy, "integrity") == 0))
+        return "--policy-key is for a --policy file";
+    if (kind != EVIDENCE_AZURE) return NULL;
+    if ((o->vek == NULL) == (o->quote == NULL)) return "give one of --vek and --quote";
+    if (o->collateral != NULL && o->quote == NULL) return "--collateral is for --quote";
+    if ((o->issuer != NULL || o->crls.n > 0) && o->vek == NULL)
+        return "--issuer and --crl are for --vek";
+    if (tpm != 0 && tpm != 3) return "--attest, --sig and --pcrs belong together";
+    if (o->ak_issuers.n > 0 && o->ak == NULL) return "--ak-issuer is for --ak";
+    if (tpm == 0 && (o->nonce != NULL || o->eventlog != NULL))
+        return "--nonce and --eventlog are for a quote: --attest, --sig and --pcrs";
+    return NULL;
+}
 
 static int usage(const char *why)
 {
-    (void)fprintf(stderr, "evidence: %s\n%s", why, usage_text);
-    return USAGE;
+    (void)fprintf(stderr, "tally-agent evidence: %s\n", why);
+    return TALLY_EXIT_USAGE;
 }
 
 static void free_case(struct evidence_case **c)
@@ -31,159 +124,71 @@ static void free_case(struct evidence_case **c)
     free(*c);
 }
 
-/* NULL, or what is wrong with the options together. */
-static const char *wrong(const struct evidence_options *o)
+static void free_verdict(struct tally_verdict **v)
 {
-    if (o->report == NULL || o->vek == NULL) return "--report and --vek are needed";
-    if ((o->federation == NULL) == (o->anchor == NULL))
-        return "give one of --federation and --anchor";
-    if (o->policy == NULL) return NULL;
-    if (strcmp(o->policy, "strict") != 0 && strcmp(o->policy, "integrity") != 0)
-        return "--policy is strict or integrity";
-    if (o->federation != NULL && strcmp(o->policy, "strict") != 0)
-        return "a federation judges by its own policy, never by integrity alone";
-    return NULL;
+    free(*v);
 }
 
-static const char *parse(int argc, char **argv, struct evidence_options *o)
+/* Was a verdict reached, or could something not be read? */
+static bool judged(enum tally_status s)
 {
-    enum { REPORT = 256, VEK, ISSUER, CRL, FEDERATION, ANCHOR, AT, POLICY, MEASURED, DATA, JSON };
-    static const struct option longs[] = {
-        {"report",           required_argument, NULL, REPORT},
-        {"vek",              required_argument, NULL, VEK},
-        {"issuer",                  required_argument, NULL, ISSUER},
-        {"crl",required_argument, NULL, CRL},
-        {"federation",               required_argument, NULL, FEDERATION},
-        {"anchor",           required_argument, NULL, ANCHOR},
-        {"at",              required_argument, NULL, AT},
-        {"policy",                  required_argument, NULL, POLICY},
-        {"measurement",              required_argument, NULL, MEASURED},
-        {"report-data",               required_argument, NULL, DATA},
-        {"json",       no_argument, NULL, JSON},
-        {0             }
-    };
-    const char **to[] = {&o->report,      &o->vek,        &o->issuer, NULL,
-                         &o->federation,  &o->anchor,     &o->at,     &o->policy,
-                         &o->measurement, &o->report_data};
+    return s == TALLY_OK || s == TALLY_E_UNDECIDED || s == TALLY_E_UNTRUSTED || s == TALLY_E_AUTH;
+}
 
-    optind = 0; /* glibc: begin anew, whoever parsed before */
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, "+", longs, NULL)) != -1;) {
-        if (c == JSON) {
-            o->json = true;
-        } else if (c == CRL) {
-            if (o->crls_n == TALLY_SNP_CRLS_MAX) return "too many --crl";
-            o->crls[o->crls_n++] = optarg;
-        } else if (c >= REPORT && c <= DATA) {
-            if (*to[c - REPORT] != NULL) return "an option is given twice";
-            *to[c - REPORT] = optarg;
-        } else {
-            return "unknown option, or one without its value";
-        }
+static int report(const struct evidence_case *c, int rc, const struct tally_verdict *v)
+{
+    if (c->options->ear != NULL) {
+        enum tally_status s = evidence_write_ear(c, v);
+        if (s != TALLY_OK) return tally_cli_fail(s, c->options->json, "writing the token", NULL);
     }
-    return optind == argc ? wrong(o) : "unexpected argument";
+    if (c->options->json)
+        return tally_cli_json(evidence_verdict_json(c, rc, v)) == TALLY_EXIT_DONE
+                   ? rc
+                   : TALLY_EXIT_FAILED;
+    evidence_verdict_print(c, rc, v);
+    return fflush(stdout) == 0 ? rc : TALLY_EXIT_FAILED;
 }
 
-static void put_time(json_t *o, const char *key, uint64_t s)
-{
-    char text[TALLY_TIME_TEXT_SIZE];
-
-    tally_time_text(s, text);
-    (void)json_object_set_new(o, key, s == 0 ? json_null() : json_string(text));
-}
-
-static json_t *reasons(const struct tally_failure *list, uint32_t n)
-{
-    json_t *out = json_array();
-
-    for (uint32_t i = 0; i < n; i++)
-        (void)json_array_append_new(out, json_pack("{s:s, s:s}", "check",
-                                                   tally_reason_name(list[i].reason), "why",
-                                                   list[i].why));
-    return out;
-}
-
-static const char *const words[] = {
-    [TRUSTED] = "trusted", [REFUSED] = "refused", [USAGE] = "", [UNDECIDED] = "undecided"};
-
-static json_t *tcb_json(const struct tally_tcb_status *t)
-{
-    if (t->status == NULL) return json_null();
-    return json_pack("{s:s?, s:s?, s:s?, s:s}", "platform", t->platform, "module", t->module, "qe",
-                     t->qe, "status", t->status);
-}
-
-static json_t *verdict_json(int rc, const struct tally_verdict *v)
-{
-    json_t *o = json_object(), *valid = json_object();
-
-    (void)json_object_set_new(o, "verdict", json_string(words[rc]));
-    (void)json_object_set_new(o, "failed",
-                              v->undecided ? reasons(v->missing, v->missing_n)
-                                           : reasons(v->failed, v->failed_n));
-    (void)json_object_set_new(o, "claims", tally_claims_json(v));
-    (void)json_object_set_new(o, "tcb", tcb_json(&v->tcb));
-    put_time(valid, "from", v->not_before_s);
-    put_time(valid, "until", v->not_after_s);
-    (void)json_object_set_new(o, "valid", valid);
-    return o;
-}
-
-static int print_json(json_t *o)
-{
-    char *text = json_dumps(o, JSON_COMPACT);
-    int bad = text == NULL || printf("%s\n", text) < 0 || fflush(stdout) != 0;
-
-    free(text);
-    json_decref(o);
-    return bad;
-}
-
-/* Nothing was judged: a file is missing or is none. */
-static int failed(bool json, const char *check)
-{
-    (void)fprintf(stderr, "evidence: %s%s%s\n", check, *check ? ": " : "", tally_why_text());
-    if (json) (void)print_json(json_pack("{s:s, s:s}", "error", tally_why_text(), "check", check));
-    return REFUSED;
-}
-
-static int print_text(int rc, const struct tally_verdict *v)
-{
-    char from[TALLY_TIME_TEXT_SIZE], until[TALLY_TIME_TEXT_SIZE];
-    const struct tally_failure *list = v->undecided ? v->missing : v->failed;
-    uint32_t n = v->undecided ? v->missing_n : v->failed_n;
-
-    (void)printf("%s\n", words[rc]);
-    for (uint32_t i = 0; i < n; i++)
-        (void)printf("  %s: %s\n", tally_reason_name(list[i].reason), list[i].why);
-    if (v->authentic)
-        (void)printf("  signed by a %s chip under a root of class \"%s\"\n", v->product,
-                     tally_trust_class_name(v->trust));
-    if (v->not_after_s != 0) {
-        tally_time_text(v->not_before_s, from);
-        tally_time_text(v->not_after_s, until);
-        (void)printf("  holds from %s until %s\n", from, until);
-    }
-    return fflush(stdout) != 0;
-}
-
-static int verify(int argc, char **argv)
+static int verify(enum evidence_kind kind, int argc, char **argv)
 {
     struct evidence_options o = {0};
     TALLY_CLEANUP(free_case) struct evidence_case *c = calloc(1, sizeof *c);
-    static struct tally_verdict v;
-    const char *bad = parse(argc, argv, &o);
+    TALLY_CLEANUP(free_verdict) struct tally_verdict *v = calloc(1, sizeof *v);
+    int go = tally_cli_options(argc, argv, &specs[kind], &o, NULL);
 
+    if (go != TALLY_CLI_GO) return go;
+    const char *bad = wrong(kind, &o);
     if (bad != NULL) return usage(bad);
-    if (c == NULL) return REFUSED;
-    if (evidence_case_values(c, &o) != TALLY_OK) return usage(tally_why_text());
-    if (evidence_case_load(c, &o) != TALLY_OK) return failed(o.json, "");
-    enum tally_status s =
-        tally_verify_snp(&c->in, c->anchors, c->anchors_n, &c->policy, &c->expect, &v);
-    int rc = s == TALLY_OK ? TRUSTED : s == TALLY_E_UNDECIDED ? UNDECIDED : REFUSED;
-    int lost = o.json ? print_json(verdict_json(rc, &v)) : print_text(rc, &v);
-    return lost && rc == TRUSTED ? REFUSED : rc;
+    if (c == NULL || v == NULL)
+        return tally_cli_fail(TALLY_E_NOMEM, o.json, "evidence", "give this process more memory");
+    c->kind = kind;
+    c->options = &o;
+    if (evidence_case_values(c) != TALLY_OK) return usage(tally_why_text());
+    enum tally_status s = evidence_case_rules(c);
+    if (s != TALLY_OK)
+        return s == TALLY_E_CONFIG && o.sets.n > 0 && o.federation == NULL
+                   ? usage(tally_why_text())
+                   : tally_cli_fail(s, o.json, "the policy", NULL);
+    s = evidence_case_judge(c, v);
+    if (!judged(s)) return tally_cli_fail(s, o.json, "the evidence", NULL);
+    return report(c, evidence_exit(s), v);
 }
+
+/* ---- show ---- */
+
+struct show_options {
+    bool json;
+};
+
+static const struct tally_cli_option show_rows[] = {
+    TALLY_CLI_OPT_FLAG("json", offsetof(struct show_options, json), "print one JSON object")};
+static const struct tally_cli_spec show_spec = {
+    .about = "Show every field of evidence, decoded, with its offset and meaning.",
+    .options = show_rows,
+    .options_n = 1,
+    .operands = "FILE",
+    .operands_min = 1,
+    .operands_max = 1};
 
 static int print_fields(json_t *fields)
 {
@@ -199,39 +204,93 @@ static int print_fields(json_t *fields)
                      json_string_value(json_object_get(f, "meaning")));
     }
     json_decref(fields);
-    return fflush(stdout) != 0;
+    return fflush(stdout) == 0 ? TALLY_EXIT_DONE : TALLY_EXIT_FAILED;
 }
 
-static int show(int argc, char **argv)
+static int show(enum tally_status (*decode)(struct tally_slice, json_t *), int argc, char **argv)
 {
-    static uint8_t bytes[EVIDENCE_REPORT_MAX];
-    size_t len = 0;
-    const char *file = NULL;
-    bool json = false;
-
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--json") == 0)
-            json = true;
-        else if (argv[i][0] == '-' || file != NULL)
-            return usage("unexpected argument");
-        else
-            file = argv[i];
-    }
-    if (file == NULL) return usage("which file?");
-    if (evidence_read_file(file, bytes, sizeof bytes, &len) != TALLY_OK) return failed(json, "");
+    struct show_options o = {false};
+    TALLY_CLEANUP(free_case) struct evidence_case *c = calloc(1, sizeof *c);
+    struct tally_slice file = {0};
     json_t *fields = json_array();
-    if (evidence_show_snp(tally_slice_of(bytes, len), fields) != TALLY_OK) {
+    int go = tally_cli_options(argc, argv, &show_spec, &o, NULL);
+    enum tally_status s = TALLY_E_NOMEM;
+
+    if (go == TALLY_CLI_GO && c != NULL && fields != NULL) s = evidence_file(c, argv[1], &file);
+    if (go == TALLY_CLI_GO && s == TALLY_OK) s = decode(file, fields);
+    if (go != TALLY_CLI_GO || s != TALLY_OK) {
         json_decref(fields);
-        return failed(json, tally_reason_name(tally_reason()));
+        return go != TALLY_CLI_GO ? go : tally_cli_fail(s, o.json, argv[1], NULL);
     }
-    return json ? print_json(json_pack("{s:o}", "fields", fields)) : print_fields(fields);
+    return o.json ? tally_cli_json(json_pack("{s:o}", "fields", fields)) : print_fields(fields);
 }
+
+/* ---- the group ---- */
+
+#define VERIFY(name, kind)                 \
+    static int name(int argc, char **argv) \
+    {                                      \
+        return verify((kind), argc, argv); \
+    }
+VERIFY(verify_snp, EVIDENCE_SNP)
+VERIFY(verify_tdx, EVIDENCE_TDX)
+VERIFY(verify_nvgpu, EVIDENCE_NVGPU)
+VERIFY(verify_nvswitch, EVIDENCE_NVSWITCH)
+VERIFY(verify_azure, EVIDENCE_AZURE)
+VERIFY(verify_tpm, EVIDENCE_TPM)
+
+#define SHOW(name, decode)                 \
+    static int name(int argc, char **argv) \
+    {                                      \
+        return show((decode), argc, argv); \
+    }
+SHOW(show_snp, evidence_show_snp)
+SHOW(show_tdx, evidence_show_tdx)
+SHOW(show_nvgpu, evidence_show_nvgpu)
+SHOW(show_rim, evidence_show_rim)
+SHOW(show_tpm, evidence_show_tpm)
+SHOW(show_azure, evidence_show_azure)
+SHOW(show_eventlog, evidence_show_eventlog)
+
+#define CMD TALLY_CLI_COMMAND
+static const struct tally_cli_command verifies[] = {
+    CMD("snp", verify_snp, "an AMD SEV-SNP report"),
+    CMD("tdx", verify_tdx, "an Intel TDX quote"),
+    CMD("nvgpu", verify_nvgpu, "an NVIDIA GPU's report"),
+    CMD("nvswitch", verify_nvswitch, "an NVIDIA NVSwitch's report"),
+    CMD("azure", verify_azure, "Azure's paravisor report and vTPM quote"),
+    CMD("tpm", verify_tpm, "a TPM quote"),
+};
+static const struct tally_cli_command shows[] = {
+    CMD("snp", show_snp, "an AMD SEV-SNP report"),
+    CMD("tdx", show_tdx, "an Intel TDX quote"),
+    CMD("nvgpu", show_nvgpu, "an NVIDIA GPU's report"),
+    CMD("nvswitch", show_nvgpu, "an NVIDIA NVSwitch's report"),
+    CMD("rim", show_rim, "a reference manifest of driver or VBIOS"),
+    CMD("azure", show_azure, "an HCL report"),
+    CMD("tpm", show_tpm, "a TPMS_ATTEST"),
+    CMD("eventlog", show_eventlog, "a CCEL or TPM event log"),
+};
+static const struct tally_cli_command policies[] = {
+    CMD("new", tally_cmd_evidence_policy_new, "the strict policy as a document to begin from"),
+    CMD("sign", tally_cmd_evidence_policy_sign, "sign a policy with a document key"),
+    CMD("show", tally_cmd_evidence_policy_show, "what a policy says and who signed it"),
+};
+static const struct tally_cli_command commands[] = {
+    TALLY_CLI_GROUP("verify", verifies, "judge evidence: 0 trusted, 1 refused, 3 undecided"),
+    TALLY_CLI_GROUP("show", shows, "every field of evidence, decoded"),
+    CMD("collect", tally_cmd_evidence_collect, "this machine's evidence, as files for verify"),
+    TALLY_CLI_GROUP("policy", policies, "rules and reference values as signed documents"),
+    CMD("result", tally_cmd_evidence_result, "check a token that --ear wrote"),
+};
 
 int tally_cmd_evidence(int argc, char **argv)
 {
-    if (argc < 3) return usage("verify or show what?");
-    if (strcmp(argv[2], "snp") != 0) return usage("the only kind of evidence yet is snp");
-    if (strcmp(argv[1], "verify") == 0) return verify(argc - 2, argv + 2);
-    if (strcmp(argv[1], "show") == 0) return show(argc - 2, argv + 2);
-    return usage("verify or show what?");
+    static const struct tally_cli_program program = {
+        .name = "tally-agent evidence",
+        .about = "judges and shows attestation evidence, offline",
+        .commands = commands,
+        .commands_n = sizeof commands / sizeof commands[0]};
+
+    return tally_cli_main(&program, argc, argv);
 }

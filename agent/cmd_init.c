@@ -64,6 +64,7 @@ static void fill(const struct values *v, struct tally_agent_conf *c)
 {
     tally_conf_defaults(&tally_agent_conf_table, c);
     (void)snprintf(c->mode, sizeof c->mode, "%s", v->test ? "test" : "production");
+    (void)snprintf(c->device.kind, sizeof c->device.kind, "%s", v->test ? "simulated" : "hardware");
     (void)snprintf(c->org, sizeof c->org, "%s", v->org);
     (void)snprintf(c->node, sizeof c->node, "%s", v->node);
     set_data(v->data, c);

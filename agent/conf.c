@@ -7,7 +7,6 @@
 #define AT(member) offsetof(struct tally_agent_conf, member)
 
 static const char *const modes[] = {"production", "test", NULL};
-static const char *const devices[] = {"simulated", NULL};
 static const char *const grants[] = {"manual", "auto", NULL};
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const formats[] = {"text", "json", NULL};
@@ -28,10 +27,7 @@ static const struct tally_conf_key keys[] = {
                    "The key that signs documents. Keep it offline; only signing commands read it."),
     TALLY_CONF_KEY("data", TALLY_CONF_PATH, AT(data), 0, 0, NULL, "data.csv",
                    "This bank's rows: a CSV file with a header. It never leaves this machine."),
-    TALLY_CONF_KEY("device.kind", TALLY_CONF_CHOICE, AT(device_kind), 0, 0, devices, "simulated",
-                   "The TEE that makes the evidence."),
-    TALLY_CONF_KEY("device.chip", TALLY_CONF_PATH, AT(device_chip), 0, 0, NULL, "chip",
-                   "A simulated chip, as the owner of the test federation issued it."),
+    TALLY_DEVICE_CONF_KEYS(AT(device)),
     TALLY_CONF_KEY(
         "grants", TALLY_CONF_CHOICE, AT(grants), 0, 0, grants, "manual",
         "manual: the bank signs each job (grant sign). auto, in test mode only: this agent does."),
@@ -59,6 +55,7 @@ enum tally_status tally_agent_conf_load(const char *dir, struct tally_agent_conf
     TALLY_TRY(tally_conf_load(&tally_agent_conf_table, file, &c));
     TALLY_ENSURE(strcmp(c.grants, "auto") != 0 || strcmp(c.mode, "test") == 0, TALLY_E_CONFIG,
                  "%s: grants: expected manual, for auto is allowed in test mode only", file);
+    TALLY_TRY(tally_device_conf_check(&c.device, c.mode, file));
     *out = c;
     return TALLY_OK;
 }

@@ -4,6 +4,7 @@
 
 #include "common/cmd_documents.h"
 #include "common/conf.h"
+#include "common/device_conf.h"
 
 #define TALLY_AGENT_CONF_FILE "agent.yaml"
 
@@ -13,8 +14,7 @@ struct tally_agent_conf {
     char state_dir[TALLY_CONF_PATH_SIZE], keys_dir[TALLY_CONF_PATH_SIZE];
     char document_key[TALLY_CONF_PATH_SIZE];
     char data[TALLY_CONF_PATH_SIZE];        /* the bank's rows, CSV */
-    char device_kind[TALLY_CONF_TEXT_SIZE]; /* "simulated" */
-    char device_chip[TALLY_CONF_PATH_SIZE];
+    struct tally_device_conf device;
     char grants[TALLY_CONF_TEXT_SIZE]; /* "manual", in test mode also "auto" */
     int64_t threads;
     char log_level[TALLY_CONF_TEXT_SIZE], log_format[TALLY_CONF_TEXT_SIZE];
@@ -22,8 +22,8 @@ struct tally_agent_conf {
 
 extern const struct tally_conf_table tally_agent_conf_table;
 
-/* <dir>/agent.yaml, with paths from there. Besides its own table's checks, `grants: auto` is
- * refused outside test mode. */
+/* <dir>/agent.yaml, with paths from there. Besides its own table's checks, `grants: auto` and
+ * a simulated device are refused outside test mode. */
 TALLY_RESULT tally_agent_conf_load(const char *dir, struct tally_agent_conf *out);
 
 /* What the document commands need of it. */

@@ -92,13 +92,24 @@ struct tally_upload {
 
 struct tally_work; /* work.c */
 
+/* What outlives a tour where the TEE has no sealing key: one for each process, zero at its start.
+ */
+struct tally_held {
+    struct tally_instance_held instance;
+    struct tally_secret key;   /* the content key of the newest update */
+    uint8_t key_statement[32]; /* that update's */
+};
+void tally_held_free(struct tally_held *h); /* wipes */
+
 struct tally_desk {
     struct tally_agent_conf *conf;
+    struct tally_held *held; /* the process's */
     struct tally_place place;
     struct tally_loop *loop;
     struct tally_client *client;
     struct tally_mailbox *work_box, *device_box;
     struct tally_device *device;
+    struct tally_attest_cache *verified; /* chains and collateral; the loop's thread alone */
     struct tally_federation *federation;
     struct tally_revocations *revoked;
     const struct tally_node *self, *aggregator;
@@ -152,8 +163,8 @@ static inline const struct tally_instance *tally_desk_instance(const struct tall
 }
 
 /* ---- tour.c ---- */
-/* A desk for one tour, its configuration borrowed; NULL: out of memory. */
-struct tally_desk *tally_desk_new(struct tally_agent_conf *conf);
+/* A desk for one tour, its configuration and what is held borrowed; NULL: out of memory. */
+struct tally_desk *tally_desk_new(struct tally_agent_conf *conf, struct tally_held *held);
 void tally_desk_free(struct tally_desk *d);
 /* Loads everything for the job to join (NULL: documents only), runs the loop, puts all away. */
 TALLY_RESULT tally_tour(struct tally_desk *d, const uint8_t *job);

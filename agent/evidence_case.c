@@ -1,152 +1,167 @@
-/* evidence_case.c - see evidence_case.h. */
+/* evidence_case.c - see evidence_case.h: what the evidence is judged against. */
 #include "agent/evidence_case.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "common/secret.h"
+#include "common/anchors.h"
+#include "common/attest/snp_report.h"
 #include "common/text.h"
 
-static void close_file(FILE **f)
+static enum tally_status read_hex(const char *text, uint8_t *out, size_t len)
 {
-    if (*f != NULL) (void)fclose(*f);
+    return tally_unhex(text, out, len);
 }
 
-enum tally_status evidence_read_file(const char *path, uint8_t *to, size_t cap, size_t *len)
+enum tally_status evidence_case_values(struct evidence_case *c)
 {
-    TALLY_CLEANUP(close_file) FILE *f = fopen(path, "rbe");
+    const struct evidence_options *o = c->options;
+    struct tally_expect *e = &c->expect;
 
-    TALLY_ENSURE(f != NULL, TALLY_E_IO, "cannot open %s: %s", path, strerror(errno));
-    *len = fread(to, 1, cap, f);
-    TALLY_ENSURE(ferror(f) == 0, TALLY_E_IO, "cannot read %s: %s", path, strerror(errno));
-    TALLY_ENSURE(*len < cap || fgetc(f) == EOF, TALLY_E_LIMIT, "%s is larger than %zu bytes", path,
-                 cap);
-    return TALLY_OK;
-}
-
-static enum tally_status read_decoded(struct evidence_case *c, const char *path, const char *label,
-                                      uint8_t *to, size_t cap, struct tally_slice *out)
-{
-    size_t len = 0;
-
-    TALLY_TRY(evidence_read_file(path, c->file, sizeof c->file, &len));
-    TALLY_TRY(tally_cert_from_file(tally_slice_of(c->file, len), label, to, cap, &len));
-    *out = tally_slice_of(to, len);
-    return TALLY_OK;
-}
-
-static enum tally_status read_files(struct evidence_case *c, const struct evidence_options *o)
-{
-    static const char cert[] = "CERTIFICATE";
-    size_t len = 0;
-
-    TALLY_TRY(evidence_read_file(o->report, c->report, sizeof c->report, &len));
-    c->in.report = tally_slice_of(c->report, len);
-    TALLY_TRY(read_decoded(c, o->vek, cert, c->vek, sizeof c->vek, &c->in.vek));
-    if (o->issuer != NULL)
-        TALLY_TRY(read_decoded(c, o->issuer, cert, c->issuer, sizeof c->issuer, &c->in.issuer));
-    for (uint32_t i = 0; i < o->crls_n; i++)
-        TALLY_TRY(
-            read_decoded(c, o->crls[i], "X509 CRL", c->crls[i], sizeof c->crls[i], &c->in.crls[i]));
-    c->in.crls_n = o->crls_n;
-    return TALLY_OK;
-}
-
-enum tally_status evidence_case_values(struct evidence_case *c, const struct evidence_options *o)
-{
-    c->expect.now_s = (uint64_t)time(NULL);
-    if (o->at != NULL) TALLY_TRY(tally_time_parse(o->at, &c->expect.now_s));
+    e->now_s = (uint64_t)time(NULL);
+    e->padded = o->padded;
+    e->whole_report_data = true;
+    e->any_chip = true; /* a federation's lists are asked afterwards: evidence_case_machine */
+    if (o->at != NULL) TALLY_TRY(tally_time_parse(o->at, &e->now_s));
     if (o->report_data != NULL) {
-        TALLY_TRY(tally_unhex(o->report_data, c->report_data, sizeof c->report_data));
-        c->expect.report_data = c->report_data;
+        TALLY_TRY(read_hex(o->report_data, c->report_data, sizeof c->report_data));
+        e->report_data = c->report_data;
     }
-    if (o->measurement != NULL) {
-        TALLY_TRY(tally_unhex(o->measurement, c->measurements[0], sizeof c->measurements[0]));
-        c->expect.measurements_n = 1;
+    if (o->nonce != NULL) {
+        size_t len = strlen(o->nonce) / 2;
+        /* A TPM may have been asked without a nonce: then "" is what its quote must answer. */
+        TALLY_ENSURE(len <= sizeof c->nonce && (len > 0 || c->kind == EVIDENCE_TPM), TALLY_E_WIRE,
+                     "a nonce of %zu bytes", len);
+        TALLY_TRY(read_hex(o->nonce, c->nonce, len));
+        e->nonce = tally_slice_of(c->nonce, len);
     }
-    c->expect.measurements = (const uint8_t(*)[TALLY_MEASUREMENT_BYTES])c->measurements;
+    if (o->measurement == NULL) return TALLY_OK;
+    TALLY_TRY(read_hex(o->measurement, c->measurements[0], TALLY_MEASUREMENT_BYTES));
+    memcpy(c->td[0].mrtd, c->measurements[0], TALLY_MEASUREMENT_BYTES);
+    e->measurements_n = e->td_measurements_n = 1;
     return TALLY_OK;
 }
 
-/* One root, whatever it is called: an ARK is believed because the caller gave it. */
-static enum tally_status use_anchor(struct evidence_case *c, const struct evidence_options *o)
+/* Roots that the caller named; nothing is known of them but that. */
+static enum tally_status use_anchors(struct evidence_case *c)
 {
-    TALLY_TRY(read_decoded(c, o->anchor, "CERTIFICATE", c->root, sizeof c->root, &c->anchor.root));
-    c->anchor.trust = c->expect.trust = TALLY_TRUST_GIVEN;
-    (void)snprintf(c->anchor.name, sizeof c->anchor.name, "given");
-    c->anchors = &c->anchor;
-    c->anchors_n = 1;
-    c->expect.any_chip = true; /* no list was asked for */
-    if (o->policy != NULL && strcmp(o->policy, "integrity") == 0)
-        tally_snp_policy_integrity(&c->policy);
+    const struct tally_cli_list *list = &c->options->anchors;
+
+    if (list->n == 0) {
+        c->anchors_n = tally_anchors_all(c->anchors);
+        c->expect.trust = TALLY_TRUST_HARDWARE;
+        return TALLY_OK;
+    }
+    TALLY_ENSURE(list->n <= TALLY_ANCHORS_MAX, TALLY_E_LIMIT, "more than %d --anchor",
+                 TALLY_ANCHORS_MAX);
+    for (size_t i = 0; i < list->n; i++) {
+        struct tally_anchor *a = &c->anchors[c->anchors_n++];
+        TALLY_TRY(evidence_file_der(c, list->items[i], "CERTIFICATE", &a->root));
+        a->trust = TALLY_TRUST_GIVEN;
+        (void)snprintf(a->name, sizeof a->name, "given");
+    }
+    c->expect.trust = TALLY_TRUST_GIVEN;
+    return TALLY_OK;
+}
+
+static enum tally_status use_document(struct evidence_case *c)
+{
+    const struct tally_cli_list *list = &c->options->policy_keys;
+    uint8_t keys[TALLY_CLI_LIST_MAX][TALLY_SIGN_PUBLIC_BYTES];
+    struct tally_slice file;
+    size_t len = 0;
+
+    for (size_t i = 0; i < list->n; i++) {
+        TALLY_TRY(
+            tally_unbase64(list->items[i], strlen(list->items[i]), keys[i], sizeof keys[i], &len));
+        TALLY_ENSURE(len == sizeof keys[i], TALLY_E_WIRE, "a --policy-key of %zu bytes", len);
+    }
+    TALLY_TRY(evidence_file(c, c->options->policy, &file));
+    TALLY_TRY(tally_policydoc_open(file, (const uint8_t(*)[TALLY_SIGN_PUBLIC_BYTES])keys, list->n,
+                                   c->expect.now_s, &c->document));
+    c->policy = c->document.policy;
+    tally_hex(TALLY_SLICE(c->document.digest), c->policy_id);
+    if (c->options->measurement != NULL) return TALLY_OK;
+    memcpy(c->measurements, c->document.snp, sizeof c->document.snp);
+    memcpy(c->td, c->document.tdx, sizeof c->document.tdx);
+    c->expect.measurements_n = c->document.snp_n;
+    c->expect.td_measurements_n = c->document.tdx_n;
+    return TALLY_OK;
+}
+
+static enum tally_status use_federation(struct evidence_case *c)
+{
+    struct tally_federation *f = &c->federation;
+
+    TALLY_TRY(tally_federation_load_file(c->options->federation, f));
+    c->policy = f->policy;
+    tally_hex(TALLY_SLICE(f->digest), c->policy_id);
+    memcpy(c->anchors, f->anchors, sizeof c->anchors);
+    c->anchors_n = f->anchors_n;
+    c->expect.trust = f->mode == TALLY_MODE_PRODUCTION ? TALLY_TRUST_HARDWARE : TALLY_TRUST_TEST;
+    for (uint32_t i = 0; c->options->measurement == NULL && i < f->measurements_n; i++) {
+        const struct tally_measurement *m = &f->measurements[i];
+        if (m->tee == TALLY_EVIDENCE_TDX)
+            c->td[c->expect.td_measurements_n++] = m->td;
+        else
+            memcpy(c->measurements[c->expect.measurements_n++], m->digest, TALLY_MEASUREMENT_BYTES);
+    }
+    return TALLY_OK;
+}
+
+enum tally_policy_part evidence_case_part(enum evidence_kind kind)
+{
+    static const enum tally_policy_part parts[EVIDENCE_KINDS] = {
+        TALLY_POLICY_SNP, TALLY_POLICY_TDX, TALLY_POLICY_GPU,
+        TALLY_POLICY_GPU, TALLY_POLICY_SNP, TALLY_POLICY_TPM};
+
+    return parts[kind];
+}
+
+unsigned evidence_case_parts(const struct evidence_case *c)
+{
+    if (c->kind != EVIDENCE_AZURE) return evidence_case_part(c->kind);
+    return TALLY_POLICY_TPM | (c->options->quote != NULL ? TALLY_POLICY_TDX : TALLY_POLICY_SNP);
+}
+
+/* A setting of Azure evidence may be the hardware's or the TPM's. */
+static enum tally_status set_rule(struct evidence_case *c, const char *setting)
+{
+    enum tally_policy_part part = evidence_case_part(c->kind);
+
+    TALLY_ENSURE(part != TALLY_POLICY_GPU ||
+                     (strncmp(setting, "gpus=", 5) != 0 && strncmp(setting, "switches=", 9) != 0),
+                 TALLY_E_CONFIG, "\"%.60s\" is a rule for all devices of a node, not for one",
+                 setting);
+    if (c->kind == EVIDENCE_AZURE && c->options->quote != NULL) part = TALLY_POLICY_TDX;
+    enum tally_status s = tally_policy_set(&c->policy, part, setting);
+    if (s == TALLY_OK || c->kind != EVIDENCE_AZURE) return s;
+    return tally_policy_set(&c->policy, TALLY_POLICY_TPM, setting);
+}
+
+static enum tally_status use_policy(struct evidence_case *c)
+{
+    const char *name = c->options->policy == NULL ? "strict" : c->options->policy;
+
+    TALLY_TRY(use_anchors(c));
+    if (strcmp(name, "strict") == 0)
+        tally_policy_strict(&c->policy);
+    else if (strcmp(name, "integrity") == 0)
+        tally_policy_integrity(&c->policy);
     else
-        tally_snp_policy_strict(&c->policy);
+        return use_document(c);
+    (void)snprintf(c->policy_id, sizeof c->policy_id, "%s", name);
     return TALLY_OK;
 }
 
-/* The machines of all nodes: the command is not told whose evidence it is. */
-static void use_machines(struct evidence_case *c)
+enum tally_status evidence_case_rules(struct evidence_case *c)
 {
-    struct tally_expect *e = &c->expect;
-
-    for (uint32_t i = 0; i < c->federation.nodes_n; i++) {
-        const struct tally_node *n = &c->federation.nodes[i];
-        e->any_chip = e->any_chip || n->any_chip;
-        for (uint32_t k = 0; k < n->chips_n; k++)
-            memcpy(c->chips[e->chips_n++], n->chips[k], TALLY_CHIP_DIGEST_BYTES);
-        for (uint32_t k = 0; k < n->id_keys_n; k++)
-            memcpy(c->id_keys[e->id_keys_n++], n->id_keys[k], TALLY_ID_KEY_BYTES);
-    }
-    e->chips = (const uint8_t(*)[TALLY_CHIP_DIGEST_BYTES])c->chips;
-    e->id_keys = (const uint8_t(*)[TALLY_ID_KEY_BYTES])c->id_keys;
-    /* A machine of either list is one of the federation's, and "any" makes every one so. */
-    if (e->any_chip) e->chips_n = e->id_keys_n = 0;
-}
-
-/* What only the report can say: which of the two lists its node would have, and REPORT_DATA, which
- * cannot be known from a document: where the caller gives none, the report's own stands in, so that
- * everything else is judged as a node would. */
-static void follow_report(struct evidence_case *c)
-{
-    struct tally_snp_report r;
-    struct tally_expect *e = &c->expect;
-    uint32_t listed = 0;
-
-    if (tally_snp_report_decode(c->in.report, &r) != TALLY_OK) return;
-    for (uint32_t i = 0; i < e->id_keys_n; i++)
-        listed += memcmp(r.id_key_digest, c->id_keys[i], TALLY_ID_KEY_BYTES) == 0;
-    if (listed > 0)
-        e->chips_n = 0;
-    else if (e->chips_n > 0)
-        e->id_keys_n = 0;
-    if (e->report_data != NULL) return;
-    memcpy(c->report_data, r.report_data, sizeof c->report_data);
-    e->report_data = c->report_data;
-}
-
-static enum tally_status use_federation(struct evidence_case *c, const struct evidence_options *o)
-{
-    TALLY_TRY(tally_federation_load_file(o->federation, &c->federation));
-    c->policy = c->federation.snp;
-    c->anchors = c->federation.anchors;
-    c->anchors_n = c->federation.anchors_n;
-    c->expect.trust =
-        c->federation.mode == TALLY_MODE_PRODUCTION ? TALLY_TRUST_HARDWARE : TALLY_TRUST_TEST;
-    if (o->measurement == NULL) {
-        for (uint32_t i = 0; i < c->federation.measurements_n; i++)
-            memcpy(c->measurements[i], c->federation.measurements[i].digest,
-                   TALLY_MEASUREMENT_BYTES);
-        c->expect.measurements_n = c->federation.measurements_n;
-    }
-    use_machines(c);
-    follow_report(c);
+    TALLY_TRY(c->options->federation != NULL ? use_federation(c) : use_policy(c));
+    if (c->policy.integrity) c->expect.trust = 0; /* reported, not judged */
+    for (size_t i = 0; i < c->options->sets.n; i++)
+        TALLY_TRY(set_rule(c, c->options->sets.items[i]));
+    c->expect.measurements = (const uint8_t(*)[TALLY_MEASUREMENT_BYTES])c->measurements;
+    c->expect.td_measurements = c->td;
     return TALLY_OK;
-}
-
-enum tally_status evidence_case_load(struct evidence_case *c, const struct evidence_options *o)
-{
-    TALLY_TRY(read_files(c, o));
-    return o->federation != NULL ? use_federation(c, o) : use_anchor(c, o);
 }

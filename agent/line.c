@@ -55,12 +55,13 @@ struct quote_task {
 static enum tally_status quote_run(struct tally_task *task)
 {
     struct quote_task *q = (struct quote_task *)task;
-    struct tally_slice body = {q->body, q->body_len};
+    const struct tally_quote_ask ask = {TALLY_QUOTE_SESSION, {q->body, q->body_len},
+                                        q->body + TALLY_BINDING_NONCE_AT,
+                                        {q->desk->kb, q->desk->kb_len}};
     struct tally_wr ev = tally_wr_to(q->ev, sizeof q->ev);
     struct tally_wr endorsements = tally_wr_to(q->endorsements, sizeof q->endorsements);
 
-    TALLY_TRY(tally_device_quote(q->desk->device, TALLY_QUOTE_SESSION, &body, 1,
-                                 tally_slice_of(q->desk->kb, q->desk->kb_len), &ev, &endorsements));
+    TALLY_TRY(tally_device_quote(q->desk->device, &ask, &ev, &endorsements));
     TALLY_TRY(tally_wr_end(&ev, &q->ev_out));
     return tally_wr_end(&endorsements, &q->endorsements_out);
 }
@@ -170,7 +171,7 @@ static enum tally_status begin(struct tally_desk *d)
         .key_block = tally_slice_of(d->kb, d->kb_len),
         .peer = d->aggregator,
         .revoked = d->revoked,
-        .appraiser = {tally_peer_appraise, NULL},
+        .appraiser = {tally_peer_appraise, d->verified},
     };
 
     if (d->has_job) memcpy(p.job, d->job.digest, 32);

@@ -20,7 +20,7 @@ static const struct tally_cli_command commands[] = {
     TALLY_CLI_GROUP("grant", grant, "this bank's permission for a job"),
     CMD("check", tally_cmd_check, "everything short of training, each problem with its fix"),
     CMD("run", tally_cmd_run, "take part in the federation's jobs until stopped"),
-    CMD("evidence", tally_cmd_evidence, "verify or show attestation evidence"),
+    CMD("evidence", tally_cmd_evidence, "verify, show or collect attestation evidence"),
 };
 static const struct tally_cli_program program = {
     .name = "tally-agent",

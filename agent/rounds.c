@@ -114,14 +114,27 @@ static bool have_base(struct tally_desk *d)
     return false;
 }
 
+/* The update as it was kept, with its content key if the device or this process has it. */
+static enum tally_status recall(struct tally_desk *d)
+{
+    struct tally_update *u = &d->update;
+    const struct tally_held *h = d->held;
+
+    TALLY_TRY(tally_memory_update(&d->memory, d->device, &d->seal_name, u));
+    if (u->key.at != NULL || h->key.at == NULL || memcmp(h->key_statement, u->st_digest, 32) != 0)
+        return TALLY_OK;
+    TALLY_TRY(tally_secret_new(&u->key, h->key.len));
+    memcpy(u->key.at, h->key.at, h->key.len);
+    return TALLY_OK;
+}
+
 /* Work, or what it made going up. */
 static void answer_round(struct tally_desk *d)
 {
     struct tally_member *m = &d->memory.member;
 
     if (m->voted || d->checking) return;
-    if (!d->update.here && m->has_statement &&
-        tally_memory_update(&d->memory, d->device, &d->seal_name, &d->update) != TALLY_OK) {
+    if (!d->update.here && m->has_statement && recall(d) != TALLY_OK) {
         tally_desk_fatal(d, "the update of the open round is lost", tally_why_text());
         return;
     }
@@ -224,8 +237,7 @@ void tally_rounds_advance(struct tally_desk *d)
     if (!d->current || d->outcome != TALLY_OUTCOME_NONE) return;
     if (d->set_here) {
         /* an update whose ack was lost on the way is known again before the set is judged */
-        if (!d->update.here && d->memory.member.has_statement)
-            (void)!tally_memory_update(&d->memory, d->device, &d->seal_name, &d->update);
+        if (!d->update.here && d->memory.member.has_statement) (void)!recall(d);
         vote(d);
         if (d->update.here && d->memory.member.acked && d->line.greeted) tally_upload_start(d);
         return;

@@ -35,10 +35,10 @@ static enum tally_status lock(const struct tally_agent_conf *conf, int *fd)
 }
 
 /* A fresh desk for each tour; *outcome is how it ended. */
-static enum tally_status tour(struct tally_agent_conf *conf, const struct options *o,
-                              enum tally_outcome *outcome)
+static enum tally_status tour(struct tally_agent_conf *conf, struct tally_held *held,
+                              const struct options *o, enum tally_outcome *outcome)
 {
-    struct tally_desk *d = tally_desk_new(conf);
+    struct tally_desk *d = tally_desk_new(conf, held);
     uint8_t job[32];
 
     TALLY_ENSURE(d != NULL, TALLY_E_NOMEM, "agent");
@@ -79,6 +79,7 @@ int tally_cmd_run(int argc, char **argv)
         .options = options,
         .options_n = sizeof options / sizeof options[0]};
     struct options o = {.dir = "."};
+    struct tally_held held = {.instance = {.of = {0}}};
     struct tally_agent_conf *conf = calloc(1, sizeof *conf);
     enum tally_outcome outcome = TALLY_OUTCOME_AGAIN;
     uint64_t files;
@@ -90,7 +91,8 @@ int tally_cmd_run(int argc, char **argv)
         if (s == TALLY_OK) tally_log_setup_named(conf->log_level, conf->log_format);
         if (s == TALLY_OK) s = lock(conf, &locked);
         if (s == TALLY_OK) s = tally_transport_start(&files);
-        while (s == TALLY_OK && outcome == TALLY_OUTCOME_AGAIN) s = tour(conf, &o, &outcome);
+        while (s == TALLY_OK && outcome == TALLY_OUTCOME_AGAIN) s = tour(conf, &held, &o, &outcome);
+        tally_held_free(&held);
         tally_transport_stop();
         code = s == TALLY_OK ? TALLY_EXIT_DONE
                              : tally_cli_fail(s, false, "run",

@@ -4,17 +4,19 @@
 #include <string.h>
 
 #include "agent/desk.h"
+#include "common/attest/cache.h"
 #include "common/file.h"
 #include "common/log.h"
 
 enum { SECOND_MS = 1000, TICK_MS = 100 };
 
-struct tally_desk *tally_desk_new(struct tally_agent_conf *conf)
+struct tally_desk *tally_desk_new(struct tally_agent_conf *conf, struct tally_held *held)
 {
     struct tally_desk *d = calloc(1, sizeof *d);
 
     if (d == NULL) return NULL;
     d->conf = conf;
+    d->held = held;
     tally_agent_place_of(conf, &d->place);
     d->in = malloc(TALLY_DESK_FRAME_MAX);
     d->out = malloc(TALLY_DESK_FRAME_MAX);
@@ -28,6 +30,12 @@ void tally_desk_free(struct tally_desk *d)
     free(d->in);
     free(d->out);
     free(d);
+}
+
+void tally_held_free(struct tally_held *h)
+{
+    tally_instance_held_free(&h->instance);
+    tally_secret_free(&h->key);
 }
 
 void tally_desk_end(struct tally_desk *d, enum tally_outcome outcome)
@@ -98,19 +106,18 @@ static enum tally_status open_instance(struct tally_desk *d)
     struct tally_wr w = tally_wr_to(d->kb, sizeof d->kb);
     char path[TALLY_DESK_PATH_MAX];
     struct tally_slice bytes;
-    bool fresh;
+    enum tally_instance_origin origin;
 
     *n = (struct tally_seal_name){.mode = (uint8_t)d->federation->mode,
                                   .role = TALLY_ROLE_AGENT,
                                   .org = tally_slice_str(d->self->org),
                                   .node = tally_slice_str(d->self->node)};
     memcpy(n->federation_id, d->federation->id, 32);
-    TALLY_TRY(tally_device_open_simulated(d->conf->device_chip, "/proc/self/exe", d->federation->id,
-                                          &d->device));
+    TALLY_TRY(tally_device_conf_open(&d->conf->device, d->federation, &d->device));
     TALLY_TRY(tally_secret_new(&d->instance, sizeof(struct tally_instance)));
     (void)snprintf(path, sizeof path, "%s/instance.sealed", d->conf->state_dir);
-    TALLY_TRY(tally_instance_open(path, d->device, n,
-                                  (struct tally_instance *)(void *)d->instance.at, &fresh));
+    TALLY_TRY(tally_instance_open(path, d->device, n, &d->held->instance,
+                                  (struct tally_instance *)(void *)d->instance.at, &origin));
     const struct tally_instance *i = tally_desk_instance(d);
     memcpy(kb.federation_id, d->federation->id, 32);
     memcpy(kb.instance, i->id, 16);
@@ -121,7 +128,11 @@ static enum tally_status open_instance(struct tally_desk *d)
     (void)snprintf(kb.software, sizeof kb.software, "%s", TALLY_SOFTWARE);
     TALLY_TRY(tally_key_block_encode(&kb, &w, &bytes));
     d->kb_len = bytes.len;
-    if (fresh) TALLY_LOG(TALLY_LOG_INFO, "new_instance", tally_log_hex("id", i->id, 16));
+    if (origin == TALLY_INSTANCE_FRESH || origin == TALLY_INSTANCE_PASSING)
+        TALLY_LOG(TALLY_LOG_INFO, "new_instance", tally_log_hex("id", i->id, 16),
+                  tally_log_str("kept", origin == TALLY_INSTANCE_FRESH
+                                            ? "sealed"
+                                            : "no: no sealing key here, a restart is another one"));
     return TALLY_OK;
 }
 
@@ -149,6 +160,7 @@ static enum tally_status open_loop(struct tally_desk *d)
     uint64_t id;
 
     TALLY_TRY(tally_loop_new(&d->loop));
+    TALLY_TRY(tally_attest_cache_new(&d->verified));
     TALLY_TRY(tally_loop_signals(d->loop, on_signal, d));
     TALLY_TRY(tally_loop_timer(d->loop, &second, &id));
     TALLY_TRY(tally_loop_timer(d->loop, &tick, &id));
@@ -209,6 +221,7 @@ static void close_all(struct tally_desk *d)
     if (d->device_box != NULL) tally_mailbox_destroy(&d->device_box);
     tally_rounds_lost(d);
     if (d->loop != NULL) tally_loop_destroy(&d->loop);
+    tally_attest_cache_destroy(&d->verified);
     if (d->device != NULL) tally_device_close(&d->device);
     if (d->trainer != NULL) tally_trainer_free(d->trainer);
     free(d->trainer);

@@ -68,16 +68,9 @@ static enum tally_status judge_evidence(const struct tally_lineage_question *q,
                                       .entry = entry,
                                       .revoked = q->revoked,
                                       .now_s = q->now_s};
-    uint8_t own[TALLY_REPORT_DATA_BYTES];
-    struct tally_evidence e;
-    struct tally_snp_report r;
     struct tally_verdict *v;
 
-    TALLY_TRY(tally_evidence_decode(o->ev, &e));
-    TALLY_TRY(tally_snp_report_decode(e.report, &r));
-    tally_report_data(TALLY_QUOTE_COLLECT, &e.report, 0, o->key_block, own);
-    memcpy(ask.report_data, r.report_data, 32);
-    memcpy(ask.report_data + 32, own + 32, 32);
+    TALLY_TRY(tally_own_expected(o->key_block, o->ev, ask.report_data, ask.gpu_nonce));
     v = calloc(1, sizeof *v);
     TALLY_ENSURE(v != NULL, TALLY_E_NOMEM, "verdict");
     enum tally_status s = tally_peer_judge(&ask, o->ev, o->endorsements, v);

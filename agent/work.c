@@ -232,6 +232,18 @@ static enum tally_status work_run(struct tally_task *task)
 
 /* ---- in the device actor: statement, evidence, sealed key ---- */
 
+/* Where the TEE has no sealing key the content key lives as long as the process: what is wrapped
+ * for the aggregator stays good, and zeros open as nothing. */
+static enum tally_status seal_key(const struct tally_desk *d, struct tally_update *u)
+{
+    enum tally_status s = tally_device_seal(d->device, &d->seal_name,
+                                            tally_slice_of(u->key.at, u->key.len), u->sealed_key);
+
+    if (s != TALLY_E_STATE) return s;
+    memset(u->sealed_key, 0, sizeof u->sealed_key);
+    return TALLY_OK;
+}
+
 static enum tally_status attest_run(struct tally_task *task)
 {
     struct tally_work *w = (struct tally_work *)task;
@@ -240,7 +252,7 @@ static enum tally_status attest_run(struct tally_task *task)
     const struct tally_instance *i = tally_desk_instance(d);
     uint8_t body_bytes[TALLY_UPDATE_BODY_MAX];
     struct tally_wr st = tally_wr_to(u->st_bytes, sizeof u->st_bytes);
-    struct tally_slice st_slice, body, out;
+    struct tally_slice st_slice, out;
 
     TALLY_TRY(tally_statement_encode(&u->st, &st, &st_slice));
     u->st_len = st_slice.len;
@@ -250,9 +262,9 @@ static enum tally_status attest_run(struct tally_task *task)
     TALLY_ENSURE(u->ev != NULL && u->endorsements != NULL, TALLY_E_NOMEM, "evidence");
     struct tally_wr ev = tally_wr_to(u->ev, TALLY_EV_MAX);
     struct tally_wr endorsements = tally_wr_to(u->endorsements, TALLY_ENDORSEMENTS_MAX);
-    body = tally_update_body(st_slice, body_bytes);
-    TALLY_TRY(tally_device_quote(d->device, TALLY_QUOTE_UPDATE, &body, 1,
-                                 tally_slice_of(d->kb, d->kb_len), &ev, &endorsements));
+    const struct tally_quote_ask ask = {TALLY_QUOTE_UPDATE, tally_update_body(st_slice, body_bytes),
+                                        u->st.challenge, tally_slice_of(d->kb, d->kb_len)};
+    TALLY_TRY(tally_device_quote(d->device, &ask, &ev, &endorsements));
     TALLY_TRY(tally_wr_end(&endorsements, &out));
     u->endorsements_len = out.len;
     TALLY_TRY(tally_wr_end(&ev, &out));
@@ -260,11 +272,24 @@ static enum tally_status attest_run(struct tally_task *task)
     TALLY_SHA256_OF(u->ev_digest, out);
     TALLY_TRY(tally_update_sign(&i->attested, st_slice, out, u->sig));
     memcpy(u->attested_key, tally_sign_public(&i->attested), sizeof u->attested_key);
-    return tally_device_seal(d->device, &d->seal_name, tally_slice_of(u->key.at, u->key.len),
-                             u->sealed_key);
+    return seal_key(d, u);
 }
 
 /* ---- in the loop ---- */
+
+/* A key that could not be sealed outlives the tour, if not the process. */
+static enum tally_status hold_key(struct tally_desk *d, const struct tally_update *u)
+{
+    static const uint8_t none[sizeof u->sealed_key];
+    struct tally_held *h = d->held;
+
+    if (memcmp(u->sealed_key, none, sizeof none) != 0) return TALLY_OK;
+    tally_secret_free(&h->key);
+    TALLY_TRY(tally_secret_new(&h->key, u->key.len));
+    memcpy(h->key.at, u->key.at, u->key.len);
+    memcpy(h->key_statement, u->st_digest, sizeof h->key_statement);
+    return TALLY_OK;
+}
 
 /* Everything durable, in the order that memory.h says; then it is the desk's update. */
 static enum tally_status keep(struct tally_work *w)
@@ -275,6 +300,7 @@ static enum tally_status keep(struct tally_work *w)
     w->update.here = true;
     /* wrapped now where there is a session, so that it is kept once */
     if (d->line.established) TALLY_TRY(tally_upload_wrap(d, &w->update));
+    TALLY_TRY(hold_key(d, &w->update));
     TALLY_TRY(tally_memory_keep(&d->memory, &w->update));
     TALLY_TRY(tally_member_statement(&next, w->update.st_digest, w->update.st.examples));
     TALLY_TRY(tally_memory_save(&d->memory, &next, d->memory.done));

@@ -8,6 +8,7 @@
 #include "aggregator/conf.h"
 #include "aggregator/draft.h"
 #include "aggregator/testchips.h"
+#include "common/cert.h"
 #include "common/federation_change.h"
 #include "common/federation_show.h"
 #include "common/file.h"
@@ -171,8 +172,9 @@ static enum tally_status merge(const struct tally_place *p, const char *dir,
 
 struct add_values {
     bool json;
-    const char *dir, *software;
+    const char *dir, *software, *tee_name, *gpu_root, *rim_root;
     struct tally_cli_list measurements;
+    enum tally_evidence_kind tee;
 };
 
 #define AT(member) offsetof(struct add_values, member)
@@ -181,6 +183,12 @@ static const struct tally_cli_option add_options[] = {
                        "a program that may run: the file itself, or its measurement"),
     TALLY_CLI_OPT_TEXT("software", "VERSION", AT(software),
                        "its version (default: this program's own)"),
+    TALLY_CLI_OPT_TEXT("tee", "snp|tdx", AT(tee_name),
+                       "what these nodes and measurements are of (default: snp)"),
+    TALLY_CLI_OPT_TEXT("gpu-root", "FILE", AT(gpu_root),
+                       "test: every node has GPUs, under this root of simulated ones"),
+    TALLY_CLI_OPT_TEXT("rim-root", "FILE", AT(rim_root),
+                       "test: the root of their reference manifests"),
     TALLY_CLI_OPT_TEXT("dir", "DIR", AT(dir), "the aggregator's folder (default: this one)"),
     TALLY_CLI_OPT_FLAG("json", AT(json), "one JSON object on stdout"),
 };
@@ -193,7 +201,7 @@ static const struct tally_cli_spec add_spec = {
     .operands_max = TALLY_PARTIES_MAX};
 
 /* In a test federation the owner issues the chips. */
-static enum tally_status issue_chips(const char *dir, json_t *party, struct outcome *o)
+static enum tally_status issue_chips(const struct add_values *v, json_t *party, struct outcome *o)
 {
     const char *org = json_string_value(json_object_get(party, "name"));
     json_t *nodes = json_object_get(party, "nodes");
@@ -204,7 +212,7 @@ static enum tally_status issue_chips(const char *dir, json_t *party, struct outc
         const char *name = json_string_value(json_object_get(node, "name"));
         if (json_object_get(node, "chips") != NULL || json_object_get(node, "id_keys") != NULL)
             continue;
-        TALLY_TRY(tally_testchips_issue(dir, org, name, tally_now_s(), &chip));
+        TALLY_TRY(tally_testchips_issue(v->dir, org, name, v->tee, tally_now_s(), &chip));
         TALLY_ENSURE(json_object_set_new(node, "chips", json_pack("[s]", chip.digest)) == 0 &&
                          json_array_append_new(o->chips, json_string(chip.path)) == 0,
                      TALLY_E_NOMEM, "no memory for a chip");
@@ -212,21 +220,21 @@ static enum tally_status issue_chips(const char *dir, json_t *party, struct outc
     return TALLY_OK;
 }
 
-static enum tally_status add_party(const struct tally_place *p, const char *dir,
+static enum tally_status add_party(const struct tally_place *p, const struct add_values *v,
                                    struct tally_slice text, const char *file, struct outcome *o)
 {
     TALLY_CLEANUP(tally_json_free) json_t *party = NULL;
     TALLY_CLEANUP(tally_json_free) json_t *draft = NULL;
 
     TALLY_TRY(tally_nodefile_read(text, file, p->store.mode, &party));
-    TALLY_TRY(tally_draft_open(p, dir, &draft));
-    if (p->store.mode == TALLY_MODE_TEST) TALLY_TRY(issue_chips(dir, party, o));
+    TALLY_TRY(tally_draft_open(p, v->dir, &draft));
+    if (p->store.mode == TALLY_MODE_TEST) TALLY_TRY(issue_chips(v, party, o));
     TALLY_TRY(tally_draft_add_party(draft, party, p->store.mode));
-    return tally_draft_save(dir, draft);
+    return tally_draft_save(v->dir, draft);
 }
 
-static enum tally_status add_file(const struct tally_place *p, const char *dir, const char *file,
-                                  struct outcome *o)
+static enum tally_status add_file(const struct tally_place *p, const struct add_values *v,
+                                  const char *file, struct outcome *o)
 {
     TALLY_CLEANUP(free_bytes) uint8_t *bytes = NULL;
     TALLY_CLEANUP(tally_json_free) json_t *j = NULL;
@@ -235,19 +243,54 @@ static enum tally_status add_file(const struct tally_place *p, const char *dir, 
     TALLY_TRY(tally_file_read(file, TALLY_ENVELOPE_BYTES_MAX, &bytes, &len));
     struct tally_slice text = tally_slice_of(bytes, len);
     TALLY_TRY(tally_json_parse(text, TALLY_ENVELOPE_BYTES_MAX, file, &j));
-    if (json_object_get(j, "payloadType") != NULL) return merge(p, dir, text, o);
-    return add_party(p, dir, text, file, o);
+    if (json_object_get(j, "payloadType") != NULL) return merge(p, v->dir, text, o);
+    return add_party(p, v, text, file, o);
 }
 
-static enum tally_status add_measurements(const struct tally_place *p, const struct add_values *v)
+static enum tally_status add_root(json_t *draft, const char *file)
+{
+    TALLY_CLEANUP(free_bytes) uint8_t *bytes = NULL;
+    TALLY_CLEANUP(tally_cert_free) struct tally_cert cert = {0};
+    struct tally_testroot root;
+    size_t len = 0;
+
+    if (file == NULL) return TALLY_OK;
+    TALLY_TRY(tally_file_read(file, 4 * sizeof root.at, &bytes, &len));
+    TALLY_TRY(tally_cert_from_file(tally_slice_of(bytes, len), "CERTIFICATE", root.at,
+                                   sizeof root.at, &root.len));
+    TALLY_TRY(tally_cert_parse(tally_slice_of(root.at, root.len), &cert));
+    return tally_draft_add_root(draft, tally_slice_of(root.at, root.len));
+}
+
+/* Rules, roots and measurements. */
+static enum tally_status add_machines(const struct tally_place *p, const struct add_values *v)
 {
     TALLY_CLEANUP(tally_json_free) json_t *draft = NULL;
+    enum tally_mode mode = p->store.mode;
+    struct tally_testroot tdx = {.len = 0};
+    bool gpus = v->gpu_root != NULL || v->rim_root != NULL;
 
-    if (v->measurements.n == 0) return TALLY_OK;
+    if (v->measurements.n == 0 && v->tee != TALLY_EVIDENCE_TDX && !gpus) return TALLY_OK;
+    TALLY_ENSURE(!gpus || mode == TALLY_MODE_TEST, TALLY_E_CONFIG,
+                 "--gpu-root, --rim-root: a production document names NVIDIA's roots");
     TALLY_TRY(tally_draft_open(p, v->dir, &draft));
+    if (v->tee == TALLY_EVIDENCE_TDX) {
+        if (mode == TALLY_MODE_TEST)
+            TALLY_TRY(tally_testchips_tdx_root(v->dir, tally_now_s(), &tdx));
+        TALLY_TRY(tally_draft_add_tdx(draft, mode, tally_slice_of(tdx.at, tdx.len)));
+    }
+    if (v->gpu_root != NULL) TALLY_TRY(tally_draft_add_gpus(draft));
+    TALLY_TRY(add_root(draft, v->gpu_root));
+    TALLY_TRY(add_root(draft, v->rim_root));
     for (size_t i = 0; i < v->measurements.n; i++)
-        TALLY_TRY(tally_draft_add_measurement(draft, v->measurements.items[i], v->software));
+        TALLY_TRY(tally_draft_add_measurement(draft, mode, v->tee, v->measurements.items[i],
+                                              v->software));
     return tally_draft_save(v->dir, draft);
+}
+
+static bool something(const struct add_values *v, size_t files)
+{
+    return files != 0 || v->measurements.n != 0 || v->gpu_root != NULL || v->rim_root != NULL;
 }
 
 int tally_cmd_federation_add(int argc, char **argv)
@@ -261,13 +304,14 @@ int tally_cmd_federation_add(int argc, char **argv)
     int code = tally_cli_options(argc, argv, &add_spec, &v, &files);
     if (code != TALLY_CLI_GO) return code;
     enum tally_status s = tally_aggregator_place(v.dir, &place);
-    if (s == TALLY_OK && files == 0 && v.measurements.n == 0)
+    if (s == TALLY_OK) s = tally_draft_tee(v.tee_name, &v.tee);
+    if (s == TALLY_OK && !something(&v, files))
         s = TALLY_FAIL(TALLY_E_CONFIG, "nothing to add: give a file or --measurement");
     for (size_t i = 1; s == TALLY_OK && i <= files; i++) {
-        s = add_file(&place, v.dir, argv[i], &o);
+        s = add_file(&place, &v, argv[i], &o);
         if (s != TALLY_OK) return tally_cli_fail(s, v.json, argv[i], NULL);
     }
-    if (s == TALLY_OK) s = add_measurements(&place, &v);
+    if (s == TALLY_OK) s = add_machines(&place, &v);
     if (s != TALLY_OK) return tally_cli_fail(s, v.json, "federation add", NULL);
     return report(&o, v.dir, v.json);
 }

@@ -12,7 +12,7 @@
 
 struct values {
     bool json, test, any_chip;
-    const char *dir, *org, *node, *endpoint, *bind, *name;
+    const char *dir, *org, *node, *endpoint, *bind, *name, *tee;
     struct tally_cli_list chips, id_keys;
 };
 
@@ -26,6 +26,8 @@ static const struct tally_cli_option options[] = {
     TALLY_CLI_OPT_TEXT("org", "NAME", AT(org), "the owner's name in it (default: owner)"),
     TALLY_CLI_OPT_TEXT("node", "NAME", AT(node), "this node's name (default: aggregator)"),
     TALLY_CLI_OPT_FLAG("test", AT(test), "a test federation: its own root and simulated chips"),
+    TALLY_CLI_OPT_TEXT("tee", "snp|tdx", AT(tee),
+                       "with --test: which machine is simulated here (default: snp)"),
     TALLY_CLI_OPT_LIST("chip", "HEX", AT(chips),
                        "digest of product and CHIP_ID of a machine it may run on"),
     TALLY_CLI_OPT_LIST("id-key", "HEX", AT(id_keys),
@@ -46,6 +48,7 @@ static enum tally_status check(const struct values *v)
     TALLY_ENSURE(v->test ? machines == 0 : machines == 1, TALLY_E_CONFIG, "%s",
                  v->test ? "a test federation makes its own chip: no --chip, --id-key, --any-chip"
                          : "say which machine it runs on: --chip, --id-key or --any-chip");
+    TALLY_ENSURE(v->tee == NULL || v->test, TALLY_E_CONFIG, "--tee is with --test only");
     TALLY_ENSURE(tally_name_ok(tally_slice_str(v->name)), TALLY_E_CONFIG,
                  "\"%.70s\" is no name for a federation: 1 to %d of a-z 0-9 . _ -", v->name,
                  TALLY_NAME_MAX);
@@ -58,6 +61,7 @@ static void fill(const struct values *v, struct tally_aggregator_conf *c)
 {
     tally_conf_defaults(&tally_aggregator_conf_table, c);
     (void)snprintf(c->mode, sizeof c->mode, "%s", v->test ? "test" : "production");
+    (void)snprintf(c->device.kind, sizeof c->device.kind, "%s", v->test ? "simulated" : "hardware");
     (void)snprintf(c->org, sizeof c->org, "%s", v->org);
     (void)snprintf(c->node, sizeof c->node, "%s", v->node);
     if (v->bind != NULL)
@@ -66,9 +70,10 @@ static void fill(const struct values *v, struct tally_aggregator_conf *c)
         (void)snprintf(c->bind, sizeof c->bind, "tcp://*%s", strrchr(v->endpoint, ':'));
 }
 
-/* The draft with the owner alone in it. */
+/* The draft with the owner alone in it; snp, own: empty in production. */
 static enum tally_status make_draft(const struct values *v, const struct tally_nodefile *n,
-                                    struct tally_slice root)
+                                    const struct tally_testroot *snp,
+                                    const struct tally_testchip *own)
 {
     TALLY_CLEANUP(tally_json_free) json_t *file = tally_nodefile_json(n);
     TALLY_CLEANUP(tally_json_free) json_t *party = NULL;
@@ -80,14 +85,18 @@ static enum tally_status make_draft(const struct values *v, const struct tally_n
     free(text);
     TALLY_TRY(s);
     TALLY_TRY(tally_federation_check_party(party));
-    TALLY_TRY(tally_draft_new(n->mode, v->name, party, root, &draft));
+    TALLY_TRY(tally_draft_new(n->mode, v->name, party, tally_slice_of(snp->at, snp->len), &draft));
+    if (own->tee == TALLY_EVIDENCE_TDX)
+        TALLY_TRY(tally_draft_add_tdx(draft, n->mode, tally_slice_of(own->root.at, own->root.len)));
     return tally_draft_save(v->dir, draft);
 }
 
 static enum tally_status make(const struct values *v)
 {
     struct tally_aggregator_conf c;
+    struct tally_testroot snp = {.len = 0};
     struct tally_testchip chip = {0};
+    enum tally_evidence_kind tee;
     const char *chip_hex = chip.digest;
     struct tally_nodefile n = {.mode = v->test ? TALLY_MODE_TEST : TALLY_MODE_PRODUCTION,
                                .org = v->org,
@@ -107,14 +116,16 @@ static enum tally_status make(const struct values *v)
                             .node = &n};
 
     TALLY_TRY(check(v));
+    TALLY_TRY(tally_draft_tee(v->tee, &tee));
     fill(v, &c);
     TALLY_TRY(tally_init_keys(v->dir, in.conf_file, &n));
     if (v->test) {
-        TALLY_TRY(tally_testchips_found(v->dir, tally_now_s(), &chip));
+        TALLY_TRY(tally_testchips_found(v->dir, tally_now_s(), &snp));
+        TALLY_TRY(tally_testchips_own(v->dir, tee, tally_now_s(), &chip));
         n.chips = &chip_hex;
         n.chips_n = 1;
     }
-    TALLY_TRY(make_draft(v, &n, tally_slice_of(chip.root, chip.root_len)));
+    TALLY_TRY(make_draft(v, &n, &snp, &chip));
     return tally_init_files(&in);
 }
 

@@ -7,7 +7,6 @@
 #define AT(member) offsetof(struct tally_aggregator_conf, member)
 
 static const char *const modes[] = {"production", "test", NULL};
-static const char *const devices[] = {"simulated", NULL};
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const formats[] = {"text", "json", NULL};
 
@@ -29,10 +28,7 @@ static const struct tally_conf_key keys[] = {
                    "The session key and the CURVE key."),
     TALLY_CONF_KEY("document_key", TALLY_CONF_PATH, AT(document_key), 0, 0, NULL, "document.key",
                    "The key that signs documents. Keep it offline; only signing commands read it."),
-    TALLY_CONF_KEY("device.kind", TALLY_CONF_CHOICE, AT(device_kind), 0, 0, devices, "simulated",
-                   "The TEE that makes the evidence."),
-    TALLY_CONF_KEY("device.chip", TALLY_CONF_PATH, AT(device_chip), 0, 0, NULL, "chip",
-                   "A simulated chip, as init --test made it."),
+    TALLY_DEVICE_CONF_KEYS(AT(device)),
     TALLY_CONF_KEY("status_socket", TALLY_CONF_PATH, AT(status_socket), 0, 0, NULL,
                    "state/status.sock", "The local socket that status and watch read from."),
     TALLY_CONF_KEY("threads", TALLY_CONF_INT, AT(threads), 1, 256, NULL, "2",
@@ -53,9 +49,13 @@ const struct tally_conf_table tally_aggregator_conf_table = {
 enum tally_status tally_aggregator_conf_load(const char *dir, struct tally_aggregator_conf *out)
 {
     char file[TALLY_CONF_PATH_SIZE];
+    struct tally_aggregator_conf c;
 
     (void)snprintf(file, sizeof file, "%s/%s", dir, TALLY_AGGREGATOR_CONF_FILE);
-    return tally_conf_load(&tally_aggregator_conf_table, file, out);
+    TALLY_TRY(tally_conf_load(&tally_aggregator_conf_table, file, &c));
+    TALLY_TRY(tally_device_conf_check(&c.device, c.mode, file));
+    *out = c;
+    return TALLY_OK;
 }
 
 void tally_aggregator_place_of(const struct tally_aggregator_conf *c, struct tally_place *out)

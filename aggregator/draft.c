@@ -12,6 +12,12 @@
 
 enum { PROGRAM_BYTES_MAX = 1 << 30 };
 
+/* As documents say it, of a measurement and of the rules. */
+static const char *tee_name(enum tally_evidence_kind tee)
+{
+    return tee == TALLY_EVIDENCE_TDX ? "tdx" : "snp";
+}
+
 /* ---- what follows from the parties ---- */
 
 static bool has_agent(const json_t *party)
@@ -179,6 +185,16 @@ enum tally_status tally_draft_add_party(json_t *draft, json_t *party, enum tally
     return TALLY_OK;
 }
 
+enum tally_status tally_draft_tee(const char *name, enum tally_evidence_kind *out)
+{
+    *out = TALLY_EVIDENCE_SNP;
+    if (name == NULL || strcmp(name, tee_name(TALLY_EVIDENCE_SNP)) == 0) return TALLY_OK;
+    *out = TALLY_EVIDENCE_TDX;
+    TALLY_ENSURE(strcmp(name, tee_name(TALLY_EVIDENCE_TDX)) == 0, TALLY_E_CONFIG,
+                 "--tee %.40s: expected snp or tdx", name);
+    return TALLY_OK;
+}
+
 /* A program's launch measurement as a simulated chip takes it: SHA-384 of the file. */
 static enum tally_status measure(const char *file, char hex[2 * TALLY_MEASUREMENT_BYTES + 1])
 {
@@ -192,8 +208,40 @@ static enum tally_status measure(const char *file, char hex[2 * TALLY_MEASUREMEN
     return TALLY_OK;
 }
 
-enum tally_status tally_draft_add_measurement(json_t *draft, const char *what, const char *software)
+/* Where an entry of "measurements" says what was measured. */
+static const char *digest_key(enum tally_evidence_kind tee)
 {
+    return tee == TALLY_EVIDENCE_TDX ? "mrtd" : "digest";
+}
+
+/* Appends it unless there is one of the same role, TEE and digest. Takes m over. */
+static enum tally_status append_measurement(json_t *list, enum tally_evidence_kind tee, json_t *m)
+{
+    const char *keys[] = {"role", "tee", digest_key(tee)};
+
+    for (size_t i = 0; m != NULL && i < json_array_size(list); i++) {
+        const json_t *old = json_array_get(list, i);
+        size_t k = 0;
+        while (k < 3 && json_equal(json_object_get(old, keys[k]), json_object_get(m, keys[k]))) k++;
+        if (k < 3) continue;
+        json_decref(m);
+        return TALLY_OK;
+    }
+    TALLY_ENSURE(m != NULL && json_array_append_new(list, m) == 0, TALLY_E_NOMEM,
+                 "no memory for the draft");
+    return TALLY_OK;
+}
+
+static bool has_rules(const json_t *draft, const char *part)
+{
+    return json_object_get(json_object_get(draft, "policy"), part) != NULL;
+}
+
+enum tally_status tally_draft_add_measurement(json_t *draft, enum tally_mode mode,
+                                              enum tally_evidence_kind tee, const char *what,
+                                              const char *software)
+{
+    static const enum tally_evidence_kind tees[] = {TALLY_EVIDENCE_SNP, TALLY_EVIDENCE_TDX};
     json_t *list = json_object_get(draft, "measurements");
     const char *colon = strchr(what, ':');
     char hex[2 * TALLY_MEASUREMENT_BYTES + 1];
@@ -205,19 +253,93 @@ enum tally_status tally_draft_add_measurement(json_t *draft, const char *what, c
         tally_hex(TALLY_SLICE(digest), hex);
     else
         TALLY_TRY(measure(colon + 1, hex));
-    json_t *m = json_pack("{s:s%, s:s, s:s, s:s}", "role", what, (size_t)(colon - what), "tee",
-                          "snp", "digest", hex, "software", software);
-    TALLY_ENSURE(m != NULL, TALLY_E_CONFIG, "\"%.80s\" is not text", what);
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *old = json_array_get(list, i);
-        if (json_equal(json_object_get(old, "role"), json_object_get(m, "role")) &&
-            json_equal(json_object_get(old, "digest"), json_object_get(m, "digest"))) {
-            json_decref(m);
-            return TALLY_OK;
-        }
+    for (size_t i = 0; i < 2; i++) {
+        const char *name = tee_name(tees[i]);
+        if (mode == TALLY_MODE_TEST ? !has_rules(draft, name) : tees[i] != tee) continue;
+        json_t *m = json_pack("{s:s%, s:s, s:s, s:s}", "role", what, (size_t)(colon - what), "tee",
+                              name, digest_key(tees[i]), hex, "software", software);
+        TALLY_ENSURE(m != NULL, TALLY_E_CONFIG, "\"%.80s\" is not text", what);
+        TALLY_TRY(append_measurement(list, tees[i], m));
     }
-    TALLY_ENSURE(json_array_append_new(list, m) == 0, TALLY_E_NOMEM, "no memory for the draft");
     return TALLY_OK;
+}
+
+/* ---- more than SNP ---- */
+
+/* The part's strict rules, unless the draft has rules for it. */
+static enum tally_status add_rules(json_t *draft, const char *part, json_t *strict)
+{
+    json_t *policy = json_object_get(draft, "policy");
+    int bad = has_rules(draft, part) ? 0 : json_object_set(policy, part, strict);
+
+    json_decref(strict);
+    TALLY_ENSURE(json_is_object(policy), TALLY_E_CONFIG, "the draft's policy is no object");
+    TALLY_ENSURE(bad == 0, TALLY_E_NOMEM, "no memory for the draft");
+    return TALLY_OK;
+}
+
+static enum tally_status add_text_once(json_t *draft, const char *key, const char *text)
+{
+    json_t *list = json_object_get(draft, key), *item = json_string(text);
+    size_t i = 0;
+
+    if (list == NULL && json_object_set_new(draft, key, json_array()) == 0)
+        list = json_object_get(draft, key);
+    while (i < json_array_size(list) && !json_equal(json_array_get(list, i), item)) i++;
+    int bad = i < json_array_size(list) ? 0 : json_array_append(list, item);
+    json_decref(item);
+    TALLY_ENSURE(bad == 0, TALLY_E_CONFIG, "the draft's \"%s\" is no list", key);
+    return TALLY_OK;
+}
+
+enum tally_status tally_draft_add_root(json_t *draft, struct tally_slice test_root)
+{
+    char *text = malloc(TALLY_BASE64_SIZE(test_root.len));
+
+    TALLY_ENSURE(text != NULL, TALLY_E_NOMEM, "no memory for the draft");
+    tally_base64(test_root, text);
+    enum tally_status s = add_text_once(draft, "test_roots", text);
+    free(text);
+    return s;
+}
+
+/* What a simulated TDX machine measures of a program that a simulated SNP chip may run. */
+static enum tally_status add_twins(json_t *draft)
+{
+    json_t *list = json_object_get(draft, "measurements");
+    size_t n = json_array_size(list);
+
+    for (size_t i = 0; i < n; i++) {
+        const json_t *m = json_array_get(list, i);
+        const char *tee = json_string_value(json_object_get(m, "tee"));
+        if (tee == NULL || strcmp(tee, tee_name(TALLY_EVIDENCE_SNP)) != 0) continue;
+        TALLY_TRY(append_measurement(
+            list, TALLY_EVIDENCE_TDX,
+            json_pack("{s:O, s:s, s:O, s:O}", "role", json_object_get(m, "role"), "tee",
+                      tee_name(TALLY_EVIDENCE_TDX), "mrtd", json_object_get(m, "digest"),
+                      "software", json_object_get(m, "software"))));
+    }
+    return TALLY_OK;
+}
+
+enum tally_status tally_draft_add_tdx(json_t *draft, enum tally_mode mode,
+                                      struct tally_slice test_root)
+{
+    struct tally_tdx_policy strict;
+
+    tally_tdx_policy_strict(&strict);
+    TALLY_TRY(add_rules(draft, "tdx", tally_tdx_policy_to_json(&strict)));
+    if (mode != TALLY_MODE_TEST) return add_text_once(draft, "anchors", "intel-sgx");
+    TALLY_TRY(tally_draft_add_root(draft, test_root));
+    return add_twins(draft);
+}
+
+enum tally_status tally_draft_add_gpus(json_t *draft)
+{
+    struct tally_gpu_policy strict;
+
+    tally_gpu_policy_strict(&strict);
+    return add_rules(draft, "nvgpu", tally_gpu_policy_to_json(&strict));
 }
 
 enum tally_status tally_draft_freeze(const json_t *draft, enum tally_mode mode, uint64_t now_s,

@@ -7,6 +7,7 @@
  *   intake.c   uploads: judged by their head, spooled, opened once, acknowledged
  *   outgo.c    objects going down under credit
  *   publish.c  combining and the lineage, in the work actor
+ *   self.c     the evidence that we keep of ourselves
  *   recover.c  what is on disk, verified again, back into memory
  *   report.c   status as JSON on a local socket
  *
@@ -153,12 +154,14 @@ struct tally_hub {
     struct tally_store *store;
     struct tally_spool *spool;
     struct tally_device *device;
+    struct tally_attest_cache *verified; /* chains and collateral; the loop's thread alone */
     struct tally_fedstore documents_at;
     struct tally_federation *federation; /* in force */
     struct tally_revocations *documents; /* what revocation documents took away */
     const struct tally_node *self;
-    struct tally_secret session_key; /* struct tally_sign_key */
-    struct tally_secret instance;    /* struct tally_instance */
+    struct tally_secret session_key;  /* struct tally_sign_key */
+    struct tally_secret instance;     /* struct tally_instance */
+    struct tally_instance_held *held; /* the process's */
     uint8_t kb[TALLY_KEY_BLOCK_BYTES_MAX];
     size_t kb_len;
     uint8_t key_id[32];
@@ -250,6 +253,11 @@ void tally_combine_start(struct tally_course *c);
 /* ---- publish.c ---- */
 /* Signs and keeps the version, or notes the abort; then PUBLISHED. */
 void tally_publish_version(struct tally_course *c);
+
+/* ---- self.c ---- */
+/* At start, with device, keys and store open: evidence over our key block, the kept one if there is
+ * one that verifies. */
+TALLY_RESULT tally_self_keep(struct tally_hub *h);
 
 /* ---- recover.c ---- */
 /* In the store actor, on a course that the loop does not know yet: where the store left the job,

@@ -247,7 +247,7 @@ static enum tally_status judge(struct tally_session *l, struct tally_intake *in)
 {
     struct tally_hub *h = l->hub;
     struct tally_peer_question q = {
-        .by = {tally_peer_appraise, NULL},
+        .by = {tally_peer_appraise, h->verified},
         .federation = h->federation,
         .entry = l->guest->node,
         .revoked = h->documents,
@@ -258,7 +258,8 @@ static enum tally_status judge(struct tally_session *l, struct tally_intake *in)
 
     TALLY_ENSURE(v != NULL, TALLY_E_NOMEM, "verdict");
     if (in->st.kind == TALLY_PAYLOAD_MOMENTS) most += TALLY_MOMENTS_BYTES_MAX;
-    tally_update_report_data(in->parts.st, tally_peer_key_block(&l->who), q.report_data);
+    const struct tally_update_quote quote = {in->parts.st, tally_peer_key_block(&l->who),
+                                             in->parts.ev, in->st.challenge};
     enum tally_status s = tally_statement_check(&in->st, &l->course->opening, l->guest->node->org,
                                                 l->guest->node->node);
     if (s == TALLY_OK && in->st.plaintext_bytes > most)
@@ -266,6 +267,7 @@ static enum tally_status judge(struct tally_session *l, struct tally_intake *in)
                          (unsigned long long)in->st.plaintext_bytes, l->course->params);
     if (s == TALLY_OK)
         s = tally_update_verify(l->who.kb.attested_key, in->parts.st, in->parts.ev, in->parts.sig);
+    if (s == TALLY_OK) s = tally_update_expected(&quote, q.report_data, q.gpu_nonce);
     if (s == TALLY_OK) s = tally_peer_judge(&q, in->parts.ev, in->parts.endorsements, v);
     if (s == TALLY_OK) h->verified_n++;
     free(v);

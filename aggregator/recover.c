@@ -25,12 +25,10 @@ struct signer {
 };
 
 /* Evidence kept from an instance's start: genuine, of an allowed program on our machine, and over
- * that key block. Its session half is whatever it was: nothing hangs on it any more. */
+ * that key block. */
 static enum tally_status check_instance(struct tally_hub *h, const struct tally_store_instance *i,
                                         struct tally_key_block *kb)
 {
-    struct tally_evidence e;
-    struct tally_snp_report r;
     struct tally_verdict *v = calloc(1, sizeof *v);
     struct tally_peer_question q = {
         .by = {tally_peer_appraise, NULL},
@@ -39,18 +37,11 @@ static enum tally_status check_instance(struct tally_hub *h, const struct tally_
         .revoked = h->documents,
         .now_s = i->created_ms / 1000
     };
-    uint8_t expected[TALLY_REPORT_DATA_BYTES];
 
     TALLY_ENSURE(v != NULL, TALLY_E_NOMEM, "verdict");
     enum tally_status s = tally_key_block_decode(i->key_block, kb);
-    if (s == TALLY_OK) s = tally_evidence_decode(i->ev, &e);
-    if (s == TALLY_OK) s = tally_snp_report_decode(e.report, &r);
-    if (s == TALLY_OK) {
-        tally_report_data(TALLY_QUOTE_COLLECT, &e.report, 0, i->key_block, expected);
-        memcpy(q.report_data, r.report_data, 32);
-        memcpy(q.report_data + 32, expected + 32, 32);
-        s = tally_peer_judge(&q, i->ev, i->endorsements, v);
-    }
+    if (s == TALLY_OK) s = tally_own_expected(i->key_block, i->ev, q.report_data, q.gpu_nonce);
+    if (s == TALLY_OK) s = tally_peer_judge(&q, i->ev, i->endorsements, v);
     free(v);
     return s;
 }
@@ -117,8 +108,9 @@ static enum tally_status check_update(struct tally_course *c, const struct tally
     TALLY_TRY(tally_update_verify(kb.attested_key, head.st, head.ev, head.sig));
     v = calloc(1, sizeof *v);
     TALLY_ENSURE(v != NULL, TALLY_E_NOMEM, "verdict");
-    tally_update_report_data(head.st, u->key_block, q.report_data);
-    enum tally_status s = tally_peer_judge(&q, head.ev, head.endorsements, v);
+    const struct tally_update_quote quote = {head.st, u->key_block, head.ev, st.challenge};
+    enum tally_status s = tally_update_expected(&quote, q.report_data, q.gpu_nonce);
+    if (s == TALLY_OK) s = tally_peer_judge(&q, head.ev, head.endorsements, v);
     free(v);
     TALLY_TRY(s);
     TALLY_ENSURE(head.st.len <= sizeof a->st && strlen(u->path) < sizeof a->path, TALLY_E_STATE,

@@ -9,6 +9,7 @@
 #include "aggregator/commands.h"
 #include "aggregator/conf.h"
 #include "aggregator/hub.h"
+#include "common/attest/cache.h"
 #include "common/cli.h"
 #include "common/file.h"
 #include "common/log.h"
@@ -73,18 +74,17 @@ static enum tally_status open_keys(struct tally_hub *h, const struct tally_aggre
     struct tally_wr w = tally_wr_to(h->kb, sizeof h->kb);
     char path[TALLY_HUB_PATH_MAX + 32];
     struct tally_slice bytes;
-    bool fresh;
+    enum tally_instance_origin origin;
 
     memcpy(name.federation_id, h->federation->id, 32);
     TALLY_TRY(tally_nodekeys_load(conf->keys_dir, h->federation->mode, h->federation->id, keys));
     TALLY_TRY(tally_secret_new(&h->session_key, sizeof keys->session));
     memcpy(h->session_key.at, &keys->session, sizeof keys->session);
-    TALLY_TRY(tally_device_open_simulated(conf->device_chip, "/proc/self/exe", h->federation->id,
-                                          &h->device));
+    TALLY_TRY(tally_device_conf_open(&conf->device, h->federation, &h->device));
     TALLY_TRY(tally_secret_new(&h->instance, sizeof(struct tally_instance)));
     (void)snprintf(path, sizeof path, "%s/instance.sealed", h->dir);
-    TALLY_TRY(tally_instance_open(path, h->device, &name,
-                                  (struct tally_instance *)(void *)h->instance.at, &fresh));
+    TALLY_TRY(tally_instance_open(path, h->device, &name, h->held,
+                                  (struct tally_instance *)(void *)h->instance.at, &origin));
     const struct tally_instance *i = tally_hub_instance(h);
     memcpy(kb.federation_id, h->federation->id, 32);
     memcpy(kb.instance, i->id, 16);
@@ -96,32 +96,13 @@ static enum tally_status open_keys(struct tally_hub *h, const struct tally_aggre
     TALLY_TRY(tally_key_block_encode(&kb, &w, &bytes));
     h->kb_len = bytes.len;
     tally_key_id(bytes, h->key_id);
-    TALLY_LOG(TALLY_LOG_INFO, fresh ? "new_instance" : "instance",
-              tally_log_hex("key_id", h->key_id, 8));
+    bool before = origin == TALLY_INSTANCE_KEPT || origin == TALLY_INSTANCE_HELD;
+    bool sealed = origin == TALLY_INSTANCE_KEPT || origin == TALLY_INSTANCE_FRESH;
+    TALLY_LOG(TALLY_LOG_INFO, before ? "instance" : "new_instance",
+              tally_log_hex("key_id", h->key_id, 8),
+              tally_log_str("kept", sealed ? "sealed"
+                                           : "no: no sealing key here, a restart is another one"));
     return TALLY_OK;
-}
-
-/* Evidence over our key block, kept so that what we sign verifies when we are gone. */
-static enum tally_status keep_instance(struct tally_hub *h)
-{
-    uint8_t nonce[32];
-    struct tally_slice kb = {h->kb, h->kb_len}, ev, endorsements, body = TALLY_SLICE(nonce);
-
-    TALLY_SHA256_OF(nonce, kb);
-    h->own_ev = malloc(TALLY_EV_MAX);
-    h->own_endorsements = malloc(TALLY_ENDORSEMENTS_MAX);
-    TALLY_ENSURE(h->own_ev != NULL && h->own_endorsements != NULL, TALLY_E_NOMEM, "evidence");
-    struct tally_wr we = tally_wr_to(h->own_ev, TALLY_EV_MAX);
-    struct tally_wr wn = tally_wr_to(h->own_endorsements, TALLY_ENDORSEMENTS_MAX);
-    TALLY_TRY(tally_device_quote(h->device, TALLY_QUOTE_COLLECT, &body, 1, kb, &we, &wn));
-    TALLY_TRY(tally_wr_end(&we, &ev));
-    TALLY_TRY(tally_wr_end(&wn, &endorsements));
-    h->own_ev_len = ev.len;
-    h->own_endorsements_len = endorsements.len;
-    struct tally_store_instance row = {
-        .key_block = kb, .ev = ev, .endorsements = endorsements, .created_ms = tally_hub_now_ms(h)};
-    memcpy(row.key_id, h->key_id, 32);
-    return tally_store_instance_put(h->store, &row);
 }
 
 static enum tally_status open_store(struct tally_hub *h)
@@ -137,7 +118,7 @@ static enum tally_status open_store(struct tally_hub *h)
     TALLY_TRY(tally_store_mark(h->store, "clock_ms", &mark));
     if (mark > h->clock_floor_ms) h->clock_floor_ms = mark;
     TALLY_TRY(tally_store_mark_raise(h->store, "clock_ms", tally_hub_now_ms(h)));
-    return keep_instance(h);
+    return tally_self_keep(h);
 }
 
 static enum tally_status open_server(struct tally_hub *h, const struct tally_aggregator_conf *conf,
@@ -228,6 +209,7 @@ static enum tally_status open_loop(struct tally_hub *h)
     uint64_t id;
 
     TALLY_TRY(tally_loop_new(&h->loop));
+    TALLY_TRY(tally_attest_cache_new(&h->verified));
     TALLY_TRY(tally_loop_signals(h->loop, on_signal, h));
     TALLY_TRY(tally_loop_timer(h->loop, &second, &id));
     TALLY_TRY(tally_loop_timer(h->loop, &tick, &id));
@@ -283,6 +265,7 @@ static void close_all(struct tally_hub *h)
     if (h->spool != NULL) tally_spool_close(&h->spool);
     if (h->store != NULL) tally_store_close(&h->store);
     if (h->loop != NULL) tally_loop_destroy(&h->loop);
+    tally_attest_cache_destroy(&h->verified);
     tally_transport_stop();
     for (uint32_t i = 0; i < h->courses_n; i++) tally_course_free(&h->courses[i]);
     if (h->device != NULL) tally_device_close(&h->device);
@@ -298,11 +281,13 @@ static void close_all(struct tally_hub *h)
 }
 
 /* Serves until a signal, a fatal error, or *again: the documents in force have changed. */
-static enum tally_status serve_once(const struct tally_aggregator_conf *conf, bool *again)
+static enum tally_status serve_once(const struct tally_aggregator_conf *conf,
+                                    struct tally_instance_held *held, bool *again)
 {
     struct tally_hub *h = calloc(1, sizeof *h);
 
     TALLY_ENSURE(h != NULL, TALLY_E_NOMEM, "serve");
+    h->held = held;
     enum tally_status s = open_all(h, conf);
     if (s == TALLY_OK) s = tally_loop_run(h->loop);
     if (s == TALLY_OK && h->fatal[0] != '\0') s = TALLY_FAIL(TALLY_E_IO, "%s", h->fatal);
@@ -330,6 +315,7 @@ int tally_cmd_serve(int argc, char **argv)
         .options = options,
         .options_n = sizeof options / sizeof options[0]};
     struct options o = {.dir = "."};
+    struct tally_instance_held held = {.of = {0}};
     struct tally_aggregator_conf *conf = calloc(1, sizeof *conf);
     int code = tally_cli_options(argc, argv, &spec, &o, NULL);
 
@@ -337,7 +323,8 @@ int tally_cmd_serve(int argc, char **argv)
         TALLY_ASSERT(conf != NULL);
         enum tally_status s = tally_aggregator_conf_load(o.dir, conf);
         if (s == TALLY_OK) tally_log_setup_named(conf->log_level, conf->log_format);
-        for (bool again = true; s == TALLY_OK && again;) s = serve_once(conf, &again);
+        for (bool again = true; s == TALLY_OK && again;) s = serve_once(conf, &held, &again);
+        tally_instance_held_free(&held);
         code = s == TALLY_OK ? TALLY_EXIT_DONE
                              : tally_cli_fail(s, false, "serve",
                                               "what was acknowledged is kept; start again when "

@@ -120,7 +120,7 @@ static enum tally_status begin(struct tally_hub *h, struct tally_guest *g, struc
         .key_block = tally_slice_of(h->kb, h->kb_len),
         .peer = g->node,
         .revoked = h->documents,
-        .appraiser = {tally_peer_appraise, NULL},
+        .appraiser = {tally_peer_appraise, h->verified},
     };
 
     TALLY_TRY(tally_secret_new(&l->handshake, sizeof(struct tally_handshake)));
@@ -171,12 +171,13 @@ struct quote_job {
 static enum tally_status quote_run(struct tally_task *task)
 {
     struct quote_job *q = (struct quote_job *)task;
-    struct tally_slice body = {q->body, q->body_len};
+    const struct tally_quote_ask ask = {TALLY_QUOTE_SESSION, {q->body, q->body_len},
+                                        q->body + TALLY_BINDING_NONCE_AT,
+                                        {q->hub->kb, q->hub->kb_len}};
     struct tally_wr ev = tally_wr_to(q->ev, sizeof q->ev);
     struct tally_wr endorsements = tally_wr_to(q->endorsements, sizeof q->endorsements);
 
-    TALLY_TRY(tally_device_quote(q->hub->device, TALLY_QUOTE_SESSION, &body, 1,
-                                 tally_slice_of(q->hub->kb, q->hub->kb_len), &ev, &endorsements));
+    TALLY_TRY(tally_device_quote(q->hub->device, &ask, &ev, &endorsements));
     TALLY_TRY(tally_wr_end(&ev, &q->ev_out));
     return tally_wr_end(&endorsements, &q->endorsements_out);
 }

@@ -21,7 +21,7 @@ static void read_spki(struct tally_rd *r, struct tally_x509 *x)
 {
     x->spki = tally_der_whole(r, TALLY_DER_SEQUENCE, "public key");
     struct tally_rd in = tally_rd_from(x->spki);
-    struct tally_rd key = tally_rd_from(tally_der_value(&in, TALLY_DER_SEQUENCE, "public key"));
+    struct tally_rd key = tally_der_into(&in, TALLY_DER_SEQUENCE, "public key");
     x->key_alg = tally_x509_alg(&key, "public key");
     x->key_bits = tally_x509_bits(&key, "public key");
     if (in.bad != NULL || key.bad != NULL || key.left > 0) tally_rd_fail(r, "public key");
@@ -36,13 +36,13 @@ static enum tally_status read_tbs(struct tally_slice tbs, struct tally_x509 *x,
 
     *version = 0;
     if (tally_der_next_is(&r, TALLY_DER_CONTEXT)) {
-        v = tally_rd_from(tally_der_value(&r, TALLY_DER_CONTEXT, "version"));
+        v = tally_der_into(&r, TALLY_DER_CONTEXT, "version");
         *version = small(tally_der_value(&v, TALLY_DER_INTEGER, "version"));
     }
     x->serial = tally_der_value(&r, TALLY_DER_INTEGER, "serialNumber");
     x->inner_alg = tally_x509_alg(&r, "signature");
     x->issuer = tally_x509_name(&r, "issuer", plain);
-    struct tally_rd dates = tally_rd_from(tally_der_value(&r, TALLY_DER_SEQUENCE, "validity"));
+    struct tally_rd dates = tally_der_into(&r, TALLY_DER_SEQUENCE, "validity");
     x->subject = tally_x509_name(&r, "subject", plain);
     read_spki(&r, x);
     bool exts = tally_der_next_is(&r, TALLY_DER_CONTEXT + 3);
@@ -79,7 +79,7 @@ enum tally_status tally_cert_parse(struct tally_slice der, struct tally_cert *c)
                         "certificate of %zu bytes", der.len);
     struct tally_cert got = {.x509 = malloc(sizeof *got.x509 + der.len)};
     TALLY_ENSURE(got.x509 != NULL, TALLY_E_NOMEM, "certificate");
-    *got.x509 = (struct tally_x509){.exts_n = 0};
+    *got.x509 = (struct tally_x509){.der_len = der.len};
     if (der.len > 0) memcpy(got.x509->der, der.at, der.len);
     enum tally_status s = parse(tally_slice_of(got.x509->der, der.len), &got);
     if (s == TALLY_OK)
@@ -91,9 +91,38 @@ enum tally_status tally_cert_parse(struct tally_slice der, struct tally_cert *c)
 
 void tally_cert_free(struct tally_cert *c)
 {
-    if (c->x509 != NULL) EVP_PKEY_free(c->x509->key);
-    free(c->x509);
+    struct tally_x509 *x = c->x509;
+
     *c = (struct tally_cert){0};
+    if (x == NULL || x->owners-- > 0) return;
+    EVP_PKEY_free(x->key);
+    free(x);
+}
+
+void tally_cert_share(const struct tally_cert *c, struct tally_cert *out)
+{
+    c->x509->owners++;
+    *out = *c;
+}
+
+void tally_cert_place(struct tally_cert *c, struct tally_ecdsa *place)
+{
+    c->x509->place = place;
+}
+
+struct tally_slice tally_cert_der(const struct tally_cert *c)
+{
+    return tally_slice_of(c->x509->der, c->x509->der_len);
+}
+
+struct tally_slice tally_cert_serial(const struct tally_cert *c)
+{
+    return c->x509->serial;
+}
+
+struct tally_slice tally_cert_spki(const struct tally_cert *c)
+{
+    return c->x509->spki;
 }
 
 static bool is_cn(struct tally_slice type)
@@ -107,13 +136,13 @@ static bool is_cn(struct tally_slice type)
 static struct tally_slice find_cn(struct tally_slice name, uint8_t *tag)
 {
     struct tally_rd in = tally_rd_from(name);
-    struct tally_rd sets = tally_rd_from(tally_der_value(&in, TALLY_DER_SEQUENCE, "name"));
+    struct tally_rd sets = tally_der_into(&in, TALLY_DER_SEQUENCE, "name");
     struct tally_slice found = {0};
 
     while (sets.left > 0) {
-        struct tally_rd set = tally_rd_from(tally_der_value(&sets, TALLY_DER_SET, "name"));
+        struct tally_rd set = tally_der_into(&sets, TALLY_DER_SET, "name");
         while (set.left > 0) {
-            struct tally_rd pair = tally_rd_from(tally_der_value(&set, TALLY_DER_SEQUENCE, "name"));
+            struct tally_rd pair = tally_der_into(&set, TALLY_DER_SEQUENCE, "name");
             if (!is_cn(tally_der_value(&pair, TALLY_DER_OID, "name"))) continue;
             if (found.at != NULL || pair.left == 0) return (struct tally_slice){0};
             *tag = pair.at[0];
@@ -189,7 +218,7 @@ static bool key_usages(const struct tally_cert *c, unsigned usages)
 
 struct constraints {
     bool given, sound, ca;
-    int pathlen; /* UNKNOWN: none, or one that no chain here has */
+    int pathlen; /* UNKNOWN: none */
 };
 
 static struct constraints constraints(const struct tally_cert *c)
@@ -199,13 +228,15 @@ static struct constraints constraints(const struct tally_cert *c)
 
     if (e == NULL) return got;
     struct tally_rd file = tally_rd_from(e->value);
-    struct tally_rd r =
-        tally_rd_from(tally_der_value(&file, TALLY_DER_SEQUENCE, "basicConstraints"));
+    struct tally_rd r = tally_der_into(&file, TALLY_DER_SEQUENCE, "basicConstraints");
     if (tally_der_next_is(&r, TALLY_DER_BOOLEAN)) {
         struct tally_slice ca = tally_der_value(&r, TALLY_DER_BOOLEAN, "cA");
         got.ca = ca.len == 1 && ca.at[0] != 0;
     }
-    if (r.left > 0) got.pathlen = small(tally_der_value(&r, TALLY_DER_INTEGER, "pathLen"));
+    if (r.left > 0) {
+        got.pathlen = small(tally_der_value(&r, TALLY_DER_INTEGER, "pathLen"));
+        if (got.pathlen == UNKNOWN || !got.ca) tally_rd_fail(&r, "pathLen");
+    }
     got.sound = file.bad == NULL && file.left == 0 && r.bad == NULL && r.left == 0;
     return got;
 }
@@ -233,6 +264,11 @@ enum tally_status tally_cert_is_leaf(const struct tally_cert *c, unsigned usages
 bool tally_cert_names(const struct tally_cert *c, const struct tally_cert *issuer)
 {
     return tally_slice_equal(c->x509->issuer, issuer->x509->subject);
+}
+
+enum tally_status tally_cert_alg_is(const struct tally_cert *c, enum tally_cert_alg alg)
+{
+    return tally_x509_alg_is(c->x509->alg, c->x509->inner_alg, alg);
 }
 
 enum tally_status tally_cert_signed_by(const struct tally_cert *c, const struct tally_cert *issuer,

@@ -25,6 +25,14 @@ struct tally_cert {
  * version 3), E_CERT_EXT_DUP, E_CERT_CRITICAL_EXT (all but basicConstraints and keyUsage). */
 TALLY_RESULT tally_cert_parse(struct tally_slice der, struct tally_cert *c);
 void tally_cert_free(struct tally_cert *c); /* idempotent */
+/* A second owner of the same certificate, in the same thread; each is freed. */
+void tally_cert_share(const struct tally_cert *c, struct tally_cert *out);
+
+/* The certificate's own bytes; contents of the serial number's INTEGER; the SubjectPublicKeyInfo.
+ */
+struct tally_slice tally_cert_der(const struct tally_cert *c);
+struct tally_slice tally_cert_serial(const struct tally_cert *c);
+struct tally_slice tally_cert_spki(const struct tally_cert *c);
 
 /* The one CN of the subject or the issuer, printable ASCII; else E_CERT_SHAPE. */
 TALLY_RESULT tally_cert_subject_cn(const struct tally_cert *c, char out[TALLY_CERT_CN_SIZE]);
@@ -35,8 +43,13 @@ TALLY_RESULT tally_cert_valid_at(const struct tally_cert *c, uint64_t now_s);
 
 /* The public key's type, exactly: a named curve; RSA with exponent 65537 of 4096 bits, or of 2048
  * bits or more. Else E_KEY. */
-enum tally_key_kind { TALLY_KEY_P256, TALLY_KEY_P384, TALLY_KEY_RSA4096, TALLY_KEY_RSA2048_UP };
-TALLY_RESULT tally_cert_key_is(const struct tally_cert *c, enum tally_key_kind kind);
+enum tally_cert_key { TALLY_KEY_P256, TALLY_KEY_P384, TALLY_KEY_RSA4096, TALLY_KEY_RSA2048_UP };
+TALLY_RESULT tally_cert_key_is(const struct tally_cert *c, enum tally_cert_key kind);
+
+struct tally_ecdsa; /* ecdsa.h */
+/* From here on c makes an EC key in this place each time it is asked for, and keeps none: cheaper
+ * where each key verifies once or twice. The place outlives c's use; NULL: as before. */
+void tally_cert_place(struct tally_cert *c, struct tally_ecdsa *place);
 
 /* CA:TRUE, pathlen as said (-1: no limit asked for), and at least these key usages; else
  * E_CERT_CONSTRAINT. */
@@ -61,6 +74,8 @@ enum tally_cert_alg {
     TALLY_ALG_RSA_SHA384,
 };
 
+/* Do both its fields say this algorithm? Else E_CERT_ALG; for whoever asks before the issuer. */
+TALLY_RESULT tally_cert_alg_is(const struct tally_cert *c, enum tally_cert_alg alg);
 /* Names (E_CERT_SHAPE), exactly this algorithm (E_CERT_ALG), signature by the issuer's key
  * (E_SIGNATURE). */
 TALLY_RESULT tally_cert_signed_by(const struct tally_cert *c, const struct tally_cert *issuer,
@@ -80,7 +95,7 @@ bool tally_cert_ext_at(const struct tally_cert *c, int i, struct tally_cert_ext 
 
 /* ECDSA over `text` by c's key: P-384 with SHA-384 or P-256 with SHA-256; sig is r || s,
  * big-endian, 48 or 32 bytes each. E_SIG_RANGE unless both are in [1, n-1]; E_SIGNATURE. */
-TALLY_RESULT tally_cert_ecdsa_verify(const struct tally_cert *c, enum tally_key_kind curve,
+TALLY_RESULT tally_cert_ecdsa_verify(const struct tally_cert *c, enum tally_cert_key curve,
                                      struct tally_slice text, struct tally_slice sig);
 
 struct tally_crl {
@@ -92,6 +107,7 @@ struct tally_crl {
  * critical extension (delta, indirect) E_CERT_CRITICAL_EXT. */
 TALLY_RESULT tally_crl_parse(struct tally_slice der, struct tally_crl *c);
 void tally_crl_free(struct tally_crl *c);
+TALLY_RESULT tally_crl_alg_is(const struct tally_crl *c, enum tally_cert_alg alg);
 bool tally_crl_names(const struct tally_crl *c, const struct tally_cert *issuer);
 /* E_CRL_ISSUER, E_CERT_ALG, E_SIGNATURE. */
 TALLY_RESULT tally_crl_signed_by(const struct tally_crl *c, const struct tally_cert *issuer,
@@ -108,8 +124,8 @@ TALLY_RESULT tally_crl_clears(const struct tally_crl *c, const struct tally_cert
 TALLY_RESULT tally_pem_chain(struct tally_slice text, uint8_t *out, size_t cap,
                              struct tally_slice *der, size_t max, size_t *n);
 
-/* A file as people keep them: one PEM block of this label ("CERTIFICATE", "X509 CRL") with
- * nothing but white space round it is decoded; anything else is copied as it is. For commands
- * alone; TALLY_E_LIMIT over cap. */
+/* A file as people keep them: one PEM block of this label ("CERTIFICATE", "X509 CRL") with lines of
+ * text before it and nothing but white space behind it is decoded; anything else is copied as it
+ * is. For commands alone; TALLY_E_LIMIT over cap. */
 TALLY_RESULT tally_cert_from_file(struct tally_slice file, const char *label, uint8_t *out,
                                   size_t cap, size_t *len);

@@ -35,7 +35,7 @@ static const struct {
 static struct tally_rd parameters(struct tally_slice alg, struct tally_slice oid)
 {
     struct tally_rd file = tally_rd_from(alg);
-    struct tally_rd r = tally_rd_from(tally_der_value(&file, TALLY_DER_SEQUENCE, "algorithm"));
+    struct tally_rd r = tally_der_into(&file, TALLY_DER_SEQUENCE, "algorithm");
     struct tally_slice have = tally_der_value(&r, TALLY_DER_OID, "algorithm");
 
     if (file.bad != NULL || file.left > 0 || !tally_slice_equal(have, oid))
@@ -76,7 +76,7 @@ static bool is_number(struct tally_slice explicit_integer, uint8_t want)
 static bool is_pss_sha384(struct tally_rd *r)
 {
     enum { SALT = 48, TRAILER = 1 };
-    struct tally_rd p = tally_rd_from(tally_der_value(r, TALLY_DER_SEQUENCE, "PSS"));
+    struct tally_rd p = tally_der_into(r, TALLY_DER_SEQUENCE, "PSS");
     struct tally_slice hash = tally_der_value(&p, TALLY_DER_CONTEXT, "hashAlgorithm");
     struct tally_slice mask = tally_der_value(&p, TALLY_DER_CONTEXT + 1, "maskGenAlgorithm");
     struct tally_slice salt = tally_der_value(&p, TALLY_DER_CONTEXT + 2, "saltLength");
@@ -87,13 +87,27 @@ static bool is_pss_sha384(struct tally_rd *r)
            is_sha384(hash) && is_mgf1_sha384(mask) && is_number(salt, SALT);
 }
 
+static bool good_parameters(struct tally_rd *r, enum tally_cert_alg alg)
+{
+    if (r->bad != NULL) return false;
+    if (alg == TALLY_ALG_PSS_SHA384) return is_pss_sha384(r);
+    return algs[alg].padding == 0 ? r->left == 0 : none(r); /* ECDSA's: RFC 5758, 3.2 */
+}
+
 static enum tally_status check_alg(struct tally_slice have, enum tally_cert_alg want)
 {
     struct tally_rd r = parameters(have, tally_slice_of(algs[want].oid, algs[want].oid_bytes));
-    bool good = r.bad == NULL && (want == TALLY_ALG_PSS_SHA384 ? is_pss_sha384(&r) : none(&r));
+    bool good = good_parameters(&r, want);
 
     TALLY_REFUSE_UNLESS(good, TALLY_R_E_CERT_ALG, "signed otherwise than with %s", algs[want].name);
     return TALLY_OK;
+}
+
+enum tally_status tally_x509_alg_is(struct tally_slice outer, struct tally_slice inner,
+                                    enum tally_cert_alg alg)
+{
+    TALLY_TRY(check_alg(outer, alg));
+    return check_alg(inner, alg);
 }
 
 static void free_ctx(EVP_PKEY_CTX **ctx)

@@ -13,12 +13,11 @@ static enum tally_status read_row(struct tally_slice row, struct tally_slice *se
 {
     struct tally_cert_ext exts[TALLY_CERT_EXTS_MAX];
     struct tally_rd r = tally_rd_from(row);
-    bool utc = false;
+    uint64_t date_s;
     int n = 0;
 
     *serial = tally_der_value(&r, TALLY_DER_INTEGER, "userCertificate");
-    utc = tally_der_next_is(&r, TALLY_DER_UTC_TIME);
-    (void)tally_der_value(&r, utc ? TALLY_DER_UTC_TIME : TALLY_DER_TIME, "revocationDate");
+    TALLY_TRY(tally_x509_time(&r, &date_s));
     struct tally_slice list = r.left > 0
                                   ? tally_der_whole(&r, TALLY_DER_SEQUENCE, "crlEntryExtensions")
                                   : (struct tally_slice){0};
@@ -114,6 +113,11 @@ void tally_crl_free(struct tally_crl *c)
     *c = (struct tally_crl){0};
 }
 
+enum tally_status tally_crl_alg_is(const struct tally_crl *c, enum tally_cert_alg alg)
+{
+    return tally_x509_alg_is(c->crl->alg, c->crl->inner_alg, alg);
+}
+
 bool tally_crl_names(const struct tally_crl *c, const struct tally_cert *issuer)
 {
     return tally_slice_equal(c->crl->issuer, issuer->x509->subject);
@@ -143,8 +147,7 @@ enum tally_status tally_crl_clears(const struct tally_crl *c, const struct tally
     struct tally_rd r = tally_rd_from(c->crl->rows);
 
     while (r.left > 0) {
-        struct tally_rd row =
-            tally_rd_from(tally_der_value(&r, TALLY_DER_SEQUENCE, "revokedCertificates"));
+        struct tally_rd row = tally_der_into(&r, TALLY_DER_SEQUENCE, "revokedCertificates");
         struct tally_slice serial = tally_der_value(&row, TALLY_DER_INTEGER, "userCertificate");
         TALLY_REFUSE_UNLESS(!tally_slice_equal(serial, cert->x509->serial), TALLY_R_E_REVOKED,
                             "the CRL lists the issuer's certificate");

@@ -22,6 +22,17 @@ static bool decode(struct tally_slice file, const char *label, uint8_t **der, lo
     return good;
 }
 
+/* Text that comes to a PEM block, perhaps behind lines of comment as openssl prints them. */
+static bool is_text(struct tally_slice file, const char *begin)
+{
+    const uint8_t *at = memmem(file.at, file.len, begin, strlen(begin));
+
+    for (const uint8_t *p = file.at; at != NULL && p < at; p++) {
+        if ((*p < 0x20 && strchr("\t\r\n", *p) == NULL) || *p > 0x7e || *p == 0) return false;
+    }
+    return at != NULL && (at == file.at || at[-1] == '\n');
+}
+
 enum tally_status tally_cert_from_file(struct tally_slice file, const char *label, uint8_t *out,
                                        size_t cap, size_t *len)
 {
@@ -32,8 +43,7 @@ enum tally_status tally_cert_from_file(struct tally_slice file, const char *labe
 
     TALLY_ENSURE(file.len <= 4 * cap, TALLY_E_LIMIT, "%zu bytes where one %s belongs", file.len,
                  label);
-    if (file.len > sizeof begin && memcmp(file.at, begin, sizeof begin - 1) == 0 &&
-        decode(file, label, &der, &der_len))
+    if (is_text(file, begin) && decode(file, label, &der, &der_len))
         use = tally_slice_of(der, (size_t)der_len);
     bool fits = use.len <= cap;
     if (fits && use.len != 0) memcpy(out, use.at, use.len);

@@ -61,7 +61,7 @@ static EVP_PKEY *rsa_key(struct tally_slice bits)
 {
     uint8_t n[RSA_BITS_MAX / 8], e[EXPONENT_BYTES_MAX];
     struct tally_rd file = tally_rd_from(bits);
-    struct tally_rd r = tally_rd_from(tally_der_value(&file, TALLY_DER_SEQUENCE, "RSA key"));
+    struct tally_rd r = tally_der_into(&file, TALLY_DER_SEQUENCE, "RSA key");
 
     if (tally_der_check(bits) != TALLY_OK) return NULL;
     size_t n_len = number(&r, n, sizeof n), e_len = number(&r, e, sizeof e);
@@ -71,19 +71,41 @@ static EVP_PKEY *rsa_key(struct tally_slice bits)
     return from_params("RSA", params);
 }
 
-/* Decoding a point checks that it lies on the curve; both curves have cofactor 1. */
-static EVP_PKEY *ec_key(enum tally_key_kind curve, struct tally_slice point)
+static EVP_PKEY *ec_key(enum tally_cert_key curve, uint8_t *point, size_t len)
 {
     char group[] = "prime256v1", group384[] = "secp384r1";
-    uint8_t copy[1 + 2 * 48];
-    size_t n = curve == TALLY_KEY_P256 ? 32 : 48;
-
-    if (point.len != 1 + 2 * n || point.at[0] != 0x04) return NULL; /* uncompressed */
-    memcpy(copy, point.at, point.len);
     OSSL_PARAM params[] = {
         OSSL_PARAM_construct_utf8_string("group", curve == TALLY_KEY_P256 ? group : group384, 0),
-        OSSL_PARAM_construct_octet_string("pub", copy, point.len), OSSL_PARAM_construct_end()};
+        OSSL_PARAM_construct_octet_string("pub", point, len), OSSL_PARAM_construct_end()};
+
     return from_params("EC", params);
+}
+
+/* A key of the same curve gets the new point. Decoding a point checks that it lies on the curve;
+ * both curves have cofactor 1. */
+static EVP_PKEY *ec_key_at(struct tally_ecdsa *at, enum tally_cert_key curve,
+                           struct tally_slice point)
+{
+    size_t len = curve == TALLY_KEY_P256 ? 1 + 2 * 32 : 1 + 2 * 48;
+    bool same = at->key != NULL && at->curve == curve;
+
+    if (point.len != len || point.at[0] != 0x04) return NULL; /* uncompressed */
+    if (same && memcmp(at->point, point.at, len) == 0) return at->key;
+    if (same && EVP_PKEY_set1_encoded_public_key(at->key, point.at, len) != 1) same = false;
+    if (!same) tally_ecdsa_free(at);
+    at->curve = curve;
+    memcpy(at->point, point.at, len);
+    if (!same) at->key = ec_key(curve, at->point, len);
+    return at->key;
+}
+
+static EVP_PKEY *cert_ec_key(struct tally_x509 *c, enum tally_cert_key curve)
+{
+    struct tally_ecdsa own = {0};
+
+    if (c->place != NULL) return ec_key_at(c->place, curve, c->key_bits);
+    c->key = ec_key_at(&own, curve, c->key_bits);
+    return c->key;
 }
 
 EVP_PKEY *tally_x509_key(struct tally_x509 *c)
@@ -92,9 +114,9 @@ EVP_PKEY *tally_x509_key(struct tally_x509 *c)
     if (tally_slice_equal(c->key_alg, TALLY_SLICE(alg_rsa)))
         c->key = rsa_key(c->key_bits);
     else if (tally_slice_equal(c->key_alg, TALLY_SLICE(alg_p384)))
-        c->key = ec_key(TALLY_KEY_P384, c->key_bits);
+        return cert_ec_key(c, TALLY_KEY_P384);
     else if (tally_slice_equal(c->key_alg, TALLY_SLICE(alg_p256)))
-        c->key = ec_key(TALLY_KEY_P256, c->key_bits);
+        return cert_ec_key(c, TALLY_KEY_P256);
     return c->key;
 }
 
@@ -116,7 +138,7 @@ static bool is_curve(const struct tally_cert *c, struct tally_slice alg)
     return tally_slice_equal(c->x509->key_alg, alg) && tally_x509_key(c->x509) != NULL;
 }
 
-enum tally_status tally_cert_key_is(const struct tally_cert *c, enum tally_key_kind kind)
+enum tally_status tally_cert_key_is(const struct tally_cert *c, enum tally_cert_key kind)
 {
     static const char *const names[] = {"of the named curve P-256", "of the named curve P-384",
                                         "RSA of 4096 bits", "RSA of 2048 bits or more"};
@@ -186,7 +208,7 @@ static struct tally_slice to_der(const uint8_t *r_s, size_t n, uint8_t out[128])
     return tally_slice_of(out, 2 + w.used);
 }
 
-enum tally_status tally_ecdsa_verify(struct evp_pkey_st *key, enum tally_key_kind curve,
+enum tally_status tally_ecdsa_verify(struct evp_pkey_st *key, enum tally_cert_key curve,
                                      struct tally_slice text, struct tally_slice sig)
 {
     bool p256 = curve == TALLY_KEY_P256;
@@ -208,24 +230,48 @@ enum tally_status tally_ecdsa_verify(struct evp_pkey_st *key, enum tally_key_kin
     return TALLY_OK;
 }
 
-enum tally_status tally_cert_ecdsa_verify(const struct tally_cert *c, enum tally_key_kind curve,
+enum tally_status tally_cert_ecdsa_verify(const struct tally_cert *c, enum tally_cert_key curve,
                                           struct tally_slice text, struct tally_slice sig)
 {
     return tally_ecdsa_verify(tally_x509_key(c->x509), curve, text, sig);
 }
 
-enum tally_status tally_ecdsa_key(enum tally_key_kind curve, struct tally_slice x_y,
-                                  struct evp_pkey_st **out)
+static enum tally_status bare_key(struct tally_ecdsa *at, enum tally_cert_key curve,
+                                  struct tally_slice x_y)
 {
     size_t n = curve == TALLY_KEY_P256 ? sizeof order256 : sizeof order384;
-    uint8_t point[1 + 2 * sizeof order384] = {0x04};
+    uint8_t point[sizeof at->point] = {0x04};
 
     TALLY_ASSERT(x_y.len == 2 * n);
     memcpy(point + 1, x_y.at, 2 * n);
-    *out = ec_key(curve, tally_slice_of(point, 1 + 2 * n));
+    bool good = ec_key_at(at, curve, tally_slice_of(point, 1 + 2 * n)) != NULL;
     ERR_clear_error();
-    TALLY_REFUSE_UNLESS(*out != NULL, TALLY_R_E_KEY, "no point of the curve");
+    TALLY_REFUSE_UNLESS(good, TALLY_R_E_KEY, "no point of the curve");
     return TALLY_OK;
+}
+
+enum tally_status tally_ecdsa_key(enum tally_cert_key curve, struct tally_slice x_y,
+                                  struct evp_pkey_st **out)
+{
+    struct tally_ecdsa at = {0};
+    enum tally_status s = bare_key(&at, curve, x_y);
+
+    *out = at.key;
+    return s;
+}
+
+enum tally_status tally_ecdsa_verify_at(struct tally_ecdsa *at, enum tally_cert_key curve,
+                                        struct tally_slice x_y, struct tally_slice text,
+                                        struct tally_slice sig)
+{
+    TALLY_TRY(bare_key(at, curve, x_y));
+    return tally_ecdsa_verify(at->key, curve, text, sig);
+}
+
+void tally_ecdsa_free(struct tally_ecdsa *at)
+{
+    EVP_PKEY_free(at->key);
+    *at = (struct tally_ecdsa){0};
 }
 
 void tally_ecdsa_key_free(struct evp_pkey_st **key)

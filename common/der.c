@@ -84,6 +84,14 @@ struct tally_slice tally_der_value(struct tally_rd *r, uint8_t tag, const char *
     return tally_rd_bytes(r, n, field);
 }
 
+struct tally_rd tally_der_into(struct tally_rd *r, uint8_t tag, const char *field)
+{
+    struct tally_rd in = tally_rd_from(tally_der_value(r, tag, field));
+
+    in.bad = r->bad;
+    return in;
+}
+
 struct tally_slice tally_der_whole(struct tally_rd *r, uint8_t tag, const char *field)
 {
     const uint8_t *from = r->at;

@@ -33,5 +33,7 @@ bool tally_der_next_is(const struct tally_rd *r, uint8_t tag);
 /* The contents of the next value, which must be of this tag: else the reader fails, as for any
  * field. */
 struct tally_slice tally_der_value(struct tally_rd *r, uint8_t tag, const char *field);
+/* The same as a reader, which has failed where r has. */
+struct tally_rd tally_der_into(struct tally_rd *r, uint8_t tag, const char *field);
 /* The same with its tag and length. */
 struct tally_slice tally_der_whole(struct tally_rd *r, uint8_t tag, const char *field);

@@ -116,14 +116,9 @@ static enum tally_status read_times(const struct tally_json_at *root, struct tal
 
 static enum tally_status read_policy(const struct tally_json_at *at, struct tally_federation *f)
 {
-    TALLY_TRY(tally_json_keys(at, TALLY_JSON_KEYS("snp", "tdx?", "nvgpu?")));
-    struct tally_json_at tdx = tally_json_member(at, "tdx");
-    struct tally_json_at gpu = tally_json_member(at, "nvgpu");
-
-    /* A rule that nothing here applies must not look as if it were applied. */
-    if (tdx.value != NULL) return tally_json_refuse(&tdx, "this build does not judge TDX evidence");
-    if (gpu.value != NULL) return tally_json_refuse(&gpu, "this build does not judge GPU evidence");
-    return tally_snp_policy_from_json(json_object_get(at->value, "snp"), &f->snp);
+    /* A node's evidence has no vTPM part: rules for one must not look as if they were applied. */
+    TALLY_TRY(tally_json_keys(at, TALLY_JSON_KEYS("snp?", "tdx?", "nvgpu?")));
+    return tally_policy_from_json(at->value, &f->policy);
 }
 
 static enum tally_status read_votes(const struct tally_json_at *at, struct tally_federation *f)
@@ -200,6 +195,10 @@ static void count_organisations(struct tally_federation *f)
     }
 }
 
+#define DOCUMENT_KEYS                                                                          \
+    "type", "name", "version", "id?", "prev?", "issued", "expires", "parties", "measurements", \
+        "policy", "votes", "changes", "ledger?"
+
 static enum tally_status read_document(const struct tally_json_at *root, struct tally_federation *f)
 {
     struct tally_json_at type = tally_json_member(root, "type");
@@ -211,10 +210,9 @@ static enum tally_status read_document(const struct tally_json_at *root, struct 
     struct tally_json_at changes = tally_json_member(root, "changes");
     struct tally_json_at ledger = tally_json_member(root, "ledger");
 
-    TALLY_TRY(tally_json_keys(
-        root, TALLY_JSON_KEYS("type", "name", "version", "id?", "prev?", "issued", "expires",
-                              "parties", "measurements", "policy", "votes", "changes", "ledger?",
-                              f->mode == TALLY_MODE_TEST ? "test_root" : "anchors")));
+    TALLY_TRY(tally_json_keys(root, f->mode == TALLY_MODE_TEST
+                                        ? TALLY_JSON_KEYS(DOCUMENT_KEYS, "test_root", "test_roots?")
+                                        : TALLY_JSON_KEYS(DOCUMENT_KEYS, "anchors")));
     if (ledger.value != NULL) return tally_json_refuse(&ledger, "this build keeps no ledger");
     TALLY_TRY(tally_json_exact(&type, "federation"));
     TALLY_TRY(tally_json_name(&name, f->name));

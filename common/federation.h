@@ -6,7 +6,9 @@
  * 300 KB and its anchors point into it, so it is decoded in place and never copied. */
 #pragma once
 
-#include "common/attest/trust.h"
+#include "common/attest/appraise.h"
+#include "common/attest/evidence.h"
+#include "common/attest/policy.h"
 #include "common/bytes.h"
 #include "common/text.h"
 
@@ -16,6 +18,7 @@ enum {
     TALLY_CURVE_KEYS_MAX = 2,
     TALLY_MEASUREMENTS_MAX = 32,
     TALLY_FEDERATION_BYTES_MAX = 512 * 1024,
+    TALLY_TEST_ROOTS = 4,
 };
 
 enum tally_mode { TALLY_MODE_PRODUCTION = 'P', TALLY_MODE_TEST = 'T' };
@@ -42,9 +45,14 @@ struct tally_party {
 
 struct tally_measurement {
     enum tally_role role;
-    uint8_t digest[TALLY_MEASUREMENT_BYTES];
+    enum tally_evidence_kind tee;
+    uint8_t digest[TALLY_MEASUREMENT_BYTES]; /* SNP's MEASUREMENT, TDX's MRTD */
+    struct tally_td_measurement td;          /* TDX: MRTD again, and RTMRs */
     char software[64];
 };
+
+/* Are they the same program on the same kind of TEE? */
+bool tally_measurement_same(const struct tally_measurement *a, const struct tally_measurement *b);
 
 struct tally_federation {
     enum tally_mode mode;
@@ -60,11 +68,12 @@ struct tally_federation {
     uint32_t nodes_n;
     struct tally_measurement measurements[TALLY_MEASUREMENTS_MAX];
     uint32_t measurements_n;
-    struct tally_snp_policy snp;
-    struct tally_anchor anchors[TALLY_ANCHORS_MAX]; /* roots point into test_root or built-ins */
+    struct tally_policy policy; /* rules for an absent part: such evidence is refused */
+    struct tally_anchor anchors[TALLY_ANCHORS_MAX]; /* roots point into test_roots or built-ins */
     uint32_t anchors_n;
-    uint8_t test_root[2048]; /* DER; a production document has no field that can hold it */
-    uint32_t test_root_bytes;
+    /* DER; a production document has no field that can hold one. The first is "test_root", SNP's;
+     * "test_roots" may add those of simulated TDX, devices and manifests. */
+    uint8_t test_roots[TALLY_TEST_ROOTS][2048];
     uint32_t owner;         /* index of the party that runs the aggregator */
     uint32_t organisations; /* parties with agents: those who vote */
     uint32_t quorum, tolerated;

@@ -172,9 +172,8 @@ static bool measurements_widen(const struct tally_federation *prev,
     for (uint32_t i = 0; i < next->measurements_n; i++) {
         const struct tally_measurement *m = &next->measurements[i];
         uint32_t k = 0;
-        while (k < prev->measurements_n &&
-               (prev->measurements[k].role != m->role ||
-                memcmp(prev->measurements[k].digest, m->digest, sizeof m->digest) != 0))
+        while (k < prev->measurements_n && (prev->measurements[k].role != m->role ||
+                                            !tally_measurement_same(&prev->measurements[k], m)))
             k++;
         if (k == prev->measurements_n)
             return wider(what, "a measurement for the role \"%s\" is new",
@@ -213,6 +212,38 @@ static bool thresholds_widen(const struct tally_federation *prev,
     return false;
 }
 
+/* A part whose rules are not compared one by one: any change counts as wider. */
+static bool part_changes(const struct tally_policy *prev, const struct tally_policy *next,
+                         enum tally_policy_part part)
+{
+    json_t *was = tally_policy_part_to_json(prev, part);
+    json_t *is = tally_policy_part_to_json(next, part);
+    bool same = was != NULL && is != NULL && json_equal(was, is) == 1;
+
+    json_decref(was);
+    json_decref(is);
+    return !same;
+}
+
+static bool policies_widen(const struct tally_policy *prev, const struct tally_policy *next,
+                           char *what)
+{
+    const unsigned cpus = TALLY_POLICY_SNP | TALLY_POLICY_TDX;
+
+    if ((next->parts & cpus & ~prev->parts) != 0)
+        return wider(what, "evidence of another kind of TEE is accepted");
+    if ((prev->parts & TALLY_POLICY_GPU) != 0 && (next->parts & TALLY_POLICY_GPU) == 0)
+        return wider(what, "evidence of GPUs is no longer asked for");
+    if ((next->parts & TALLY_POLICY_SNP) != 0 && !tally_snp_policy_within(&prev->snp, &next->snp))
+        return wider(what, "the policy for SNP evidence is looser");
+    if ((next->parts & TALLY_POLICY_TDX) != 0 && part_changes(prev, next, TALLY_POLICY_TDX))
+        return wider(what, "the policy for TDX evidence is another");
+    if ((prev->parts & next->parts & TALLY_POLICY_GPU) != 0 &&
+        part_changes(prev, next, TALLY_POLICY_GPU))
+        return wider(what, "the policy for GPU evidence is another");
+    return false;
+}
+
 bool tally_federation_widens(const struct tally_federation *prev,
                              const struct tally_federation *next, char what[TALLY_CHANGE_TEXT])
 {
@@ -220,9 +251,7 @@ bool tally_federation_widens(const struct tally_federation *prev,
     if (parties_widen(prev, next, what) || measurements_widen(prev, next, what) ||
         roots_widen(prev, next, what) || thresholds_widen(prev, next, what))
         return true;
-    if (!tally_snp_policy_within(&prev->snp, &next->snp))
-        return wider(what, "the policy for SNP evidence is looser");
-    return false;
+    return policies_widen(&prev->policy, &next->policy, what);
 }
 
 /* ---- policies ---- */

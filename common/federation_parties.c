@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/federation_parts.h"
+#include "common/policydoc.h"
 #include "common/z85.h"
 
 const char *const tally_role_names[] = {"agent", "aggregator", "kms", "auditor", NULL};
@@ -160,20 +161,33 @@ enum tally_status tally_federation_check_party(const json_t *party)
     return s;
 }
 
+bool tally_measurement_same(const struct tally_measurement *a, const struct tally_measurement *b)
+{
+    return a->tee == b->tee && memcmp(a->digest, b->digest, sizeof a->digest) == 0 &&
+           a->td.rtmr_n == b->td.rtmr_n && memcmp(a->td.rtmr, b->td.rtmr, sizeof a->td.rtmr) == 0;
+}
+
 static enum tally_status read_measurement(const struct tally_json_at *at,
                                           struct tally_measurement *m)
 {
+    static const char *const tees[] = {"snp", "tdx"};
     struct tally_json_at tee = tally_json_member(at, "tee");
-
-    if (json_is_string(tee.value) && strcmp(json_string_value(tee.value), "tdx") == 0)
-        return tally_json_refuse(&tee, "this build does not judge TDX evidence");
-    TALLY_TRY(tally_json_keys(at, TALLY_JSON_KEYS("role", "tee", "digest", "software")));
     struct tally_json_at role = tally_json_member(at, "role");
     struct tally_json_at digest = tally_json_member(at, "digest");
     struct tally_json_at software = tally_json_member(at, "software");
-    TALLY_TRY(tally_json_exact(&tee, "snp"));
+    size_t which = 0;
+
+    TALLY_TRY(tally_json_choice(&tee, tees, 2, &which));
+    m->tee = which == 0 ? TALLY_EVIDENCE_SNP : TALLY_EVIDENCE_TDX;
+    if (m->tee == TALLY_EVIDENCE_SNP) {
+        TALLY_TRY(tally_json_keys(at, TALLY_JSON_KEYS("role", "tee", "digest", "software")));
+        TALLY_TRY(tally_json_hex(&digest, m->digest, sizeof m->digest));
+    } else {
+        TALLY_TRY(tally_json_keys(at, TALLY_JSON_KEYS("role", "tee", "mrtd", "rtmr?", "software")));
+        TALLY_TRY(tally_td_measurement_read(at, &m->td));
+        memcpy(m->digest, m->td.mrtd, sizeof m->digest);
+    }
     TALLY_TRY(read_role(&role, &m->role));
-    TALLY_TRY(tally_json_hex(&digest, m->digest, sizeof m->digest));
     TALLY_TRY(tally_json_text(&software, m->software, sizeof m->software));
     if (strspn(m->software, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._+-") !=
         strlen(m->software))
@@ -193,7 +207,7 @@ enum tally_status tally_federation_read_measurements(const struct tally_json_at 
         TALLY_TRY(read_measurement(&item, m));
         for (size_t k = 0; k < i; k++) {
             const struct tally_measurement *o = &f->measurements[k];
-            if (o->role == m->role && memcmp(o->digest, m->digest, sizeof m->digest) == 0)
+            if (o->role == m->role && tally_measurement_same(o, m))
                 return tally_json_refuse(&item, "is listed twice");
         }
         f->measurements_n++;

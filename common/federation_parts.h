@@ -10,8 +10,8 @@ TALLY_RESULT tally_federation_read_parties(const struct tally_json_at *at,
 /* "measurements". */
 TALLY_RESULT tally_federation_read_measurements(const struct tally_json_at *at,
                                                 struct tally_federation *f);
-/* "test_root" of a test document. In a file of its own: a production image is built without it,
- * which removes the parser of test documents and relaxes nothing. */
+/* "test_root" and "test_roots" of a test document. In a file of its own: a production image is
+ * built without it, which removes the parser of test documents and relaxes nothing. */
 TALLY_RESULT tally_federation_read_test_root(const struct tally_json_at *root,
                                              struct tally_federation *f);
 /* What the fields say of each other: keys, owner, quorum, changes.needs. */

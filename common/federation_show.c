@@ -54,15 +54,17 @@ static void print_node(FILE *out, const struct tally_node *n)
 
 static void print_policy(FILE *out, const struct tally_federation *f)
 {
-    json_t *policy = tally_snp_policy_to_json(&f->snp);
-    const char *key = NULL;
-    json_t *value = NULL;
+    json_t *policy = tally_policy_to_json(&f->policy), *rules = NULL, *value = NULL;
+    const char *part = NULL, *key = NULL;
 
-    json_object_foreach(policy, key, value)
+    json_object_foreach(policy, part, rules)
     {
-        char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-        (void)fprintf(out, "policy snp %s: %s\n", key, text != NULL ? text : "?");
-        free(text);
+        json_object_foreach(rules, key, value)
+        {
+            char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+            (void)fprintf(out, "policy %s %s: %s\n", part, key, text != NULL ? text : "?");
+            free(text);
+        }
     }
     json_decref(policy);
 }
@@ -81,7 +83,10 @@ static void print_body(FILE *out, const struct tally_federation *f)
     for (uint32_t i = 0; i < f->measurements_n; i++) {
         const struct tally_measurement *m = &f->measurements[i];
         (void)fprintf(out, "program %s %s", tally_role_name(m->role), m->software);
-        print_hex(out, ": SNP measurement ", m->digest, sizeof m->digest);
+        print_hex(out, m->tee == TALLY_EVIDENCE_SNP ? ": SNP measurement " : ": TDX MRTD ",
+                  m->digest, sizeof m->digest);
+        for (uint32_t k = 0; k < m->td.rtmr_n; k++)
+            print_hex(out, ", RTMR ", m->td.rtmr[k], sizeof m->td.rtmr[k]);
         (void)fputc('\n', out);
     }
     for (uint32_t i = 0; i < f->anchors_n; i++) {

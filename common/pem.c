@@ -53,7 +53,7 @@ static bool decode(struct tally_slice in, uint8_t *out, size_t cap, size_t *len)
         out[used++] = (uint8_t)(bits >> have & 0xff);
     }
     *len = used;
-    return signs % 4 == 0 && pads == have / 2 && (bits & ((1U << have) - 1)) == 0;
+    return signs % 4 == 0 && pads == have / 2 && have < 6 && (bits & ((1U << have) - 1)) == 0;
 }
 
 /* One block. */

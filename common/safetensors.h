@@ -17,11 +17,12 @@ enum {
 };
 
 /* X(name as in the file, bytes of an element) */
-#define TALLY_DTYPE_LIST(X)                                                                   \
-    X(F64, 8)                                                                                 \
-    X(F32, 4)                                                                                 \
-    X(F16, 2) X(BF16, 2) X(I64, 8) X(I32, 4) X(I16, 2) X(I8, 1) X(U64, 8) X(U32, 4) X(U16, 2) \
-        X(U8, 1) X(BOOL, 1)
+#define TALLY_DTYPE_LIST(X)                                                                  \
+    X(F64, 8)                                                                                \
+    X(F32, 4)                                                                                \
+    X(F16, 2)                                                                                \
+    X(BF16, 2) X(I64, 8) X(I32, 4) X(I16, 2) X(I8, 1) X(U64, 8) X(U32, 4) X(U16, 2) X(U8, 1) \
+        X(BOOL, 1)
 #define TALLY_DTYPE_ENUM_(name, size) TALLY_DTYPE_##name,
 enum tally_dtype { TALLY_DTYPE_LIST(TALLY_DTYPE_ENUM_) TALLY_DTYPES };
 #undef TALLY_DTYPE_ENUM_

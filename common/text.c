@@ -11,15 +11,20 @@ void tally_hex(struct tally_slice in, char *out)
     (void)sodium_bin2hex(out, 2 * in.len + 1, in.at, in.len);
 }
 
-enum tally_status tally_unhex(const char *text, uint8_t *out, size_t out_len)
+bool tally_unhex_slice(struct tally_slice text, uint8_t *out, size_t out_len)
 {
-    const char *end = text;
+    const char *in = (const char *)text.at, *end = in;
     size_t len = 0;
 
-    TALLY_ENSURE(strlen(text) == 2 * out_len &&
-                     sodium_hex2bin(out, out_len, text, 2 * out_len, NULL, &len, &end) == 0 &&
-                     len == out_len && *end == '\0',
-                 TALLY_E_WIRE, "expected %zu hex digits", 2 * out_len);
+    return text.len == 2 * out_len &&
+           sodium_hex2bin(out, out_len, in, text.len, NULL, &len, &end) == 0 && len == out_len &&
+           end == in + text.len;
+}
+
+enum tally_status tally_unhex(const char *text, uint8_t *out, size_t out_len)
+{
+    TALLY_ENSURE(tally_unhex_slice(tally_slice_str(text), out, out_len), TALLY_E_WIRE,
+                 "expected %zu hex digits", 2 * out_len);
     return TALLY_OK;
 }
 
@@ -50,6 +55,35 @@ void tally_time_text(uint64_t unix_s, char out[TALLY_TIME_TEXT_SIZE])
 
     TALLY_ASSERT(gmtime_r(&t, &tm) != NULL);
     (void)strftime(out, TALLY_TIME_TEXT_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+/* Days from 1970-01-01 to a day of the Gregorian calendar, year from 1970 on. */
+static uint64_t days(int year, int month, int day)
+{
+    static const int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
+    int y = month > 2 ? year : year - 1;
+    int leaps = y / 4 - y / 100 + y / 400 - (1969 / 4 - 1969 / 100 + 1969 / 400);
+
+    return (uint64_t)(365 * (year - 1970) + leaps + before[month - 1] + day - 1);
+}
+
+static bool is_day(int year, int month, int day)
+{
+    static const int in_month[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+    if (month < 1 || month > 12) return false;
+    return day >= 1 && day <= in_month[month - 1] + (month == 2 && leap);
+}
+
+bool tally_time_of(const int part[6], uint64_t *unix_s)
+{
+    if (part[0] < 1970 || part[0] > 9999 || !is_day(part[0], part[1], part[2]) || part[3] > 23 ||
+        part[4] > 59 || part[5] > 59)
+        return false;
+    *unix_s = days(part[0], part[1], part[2]) * 86400 +
+              (uint64_t)(part[3] * 3600 + part[4] * 60 + part[5]);
+    return true;
 }
 
 enum tally_status tally_time_parse(const char *text, uint64_t *unix_s)

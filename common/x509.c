@@ -5,6 +5,7 @@
 
 #include "common/der.h"
 #include "common/oid.h"
+#include "common/text.h"
 
 const uint8_t tally_oid_basic_constraints[3] = {0x55, 0x1d, 0x13};
 const uint8_t tally_oid_key_usage[3] = {0x55, 0x1d, 0x0f};
@@ -21,7 +22,7 @@ struct tally_slice tally_x509_alg(struct tally_rd *r, const char *field)
 {
     struct tally_slice whole = tally_der_whole(r, TALLY_DER_SEQUENCE, field);
     struct tally_rd file = tally_rd_from(whole);
-    struct tally_rd in = tally_rd_from(tally_der_value(&file, TALLY_DER_SEQUENCE, field));
+    struct tally_rd in = tally_der_into(&file, TALLY_DER_SEQUENCE, field);
 
     if (!tally_oid_is_sound(tally_der_value(&in, TALLY_DER_OID, field))) tally_rd_fail(r, field);
     if (tally_der_next_is(&in, TALLY_DER_OID)) {
@@ -39,7 +40,7 @@ struct tally_slice tally_x509_outer(struct tally_slice der, struct tally_slice *
                                     struct tally_slice *alg, struct tally_slice *signature)
 {
     struct tally_rd file = tally_rd_from(der);
-    struct tally_rd r = tally_rd_from(tally_der_value(&file, TALLY_DER_SEQUENCE, "outer"));
+    struct tally_rd r = tally_der_into(&file, TALLY_DER_SEQUENCE, "outer");
 
     *tbs = tally_der_whole(&r, TALLY_DER_SEQUENCE, "signed part");
     *alg = tally_x509_alg(&r, "signatureAlgorithm");
@@ -91,10 +92,10 @@ struct tally_slice tally_x509_name(struct tally_rd *r, const char *field, bool *
 {
     struct tally_slice whole = tally_der_whole(r, TALLY_DER_SEQUENCE, field);
     struct tally_rd in = tally_rd_from(whole);
-    struct tally_rd sets = tally_rd_from(tally_der_value(&in, TALLY_DER_SEQUENCE, field));
+    struct tally_rd sets = tally_der_into(&in, TALLY_DER_SEQUENCE, field);
 
     while (sets.left > 0 && r->bad == NULL) {
-        struct tally_rd set = tally_rd_from(tally_der_value(&sets, TALLY_DER_SET, field));
+        struct tally_rd set = tally_der_into(&sets, TALLY_DER_SET, field);
         struct tally_slice before = {0};
         if (set.left == 0) *sorted = false;
         while (set.left > 0) {
@@ -119,25 +120,6 @@ static int two(const uint8_t **p)
     return hi < 0 || hi > 9 || lo < 0 || lo > 9 ? -1 : 10 * hi + lo;
 }
 
-/* Days from 1970-01-01 to a day of the Gregorian calendar, year from 1970 on. */
-static uint64_t days(int year, int month, int day)
-{
-    static const int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
-    int y = month > 2 ? year : year - 1;
-    int leaps = y / 4 - y / 100 + y / 400 - (1969 / 4 - 1969 / 100 + 1969 / 400);
-
-    return (uint64_t)(365 * (year - 1970) + leaps + before[month - 1] + day - 1);
-}
-
-static bool is_day(int year, int month, int day)
-{
-    static const int in_month[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-
-    if (month < 1 || month > 12) return false;
-    return day >= 1 && day <= in_month[month - 1] + (month == 2 && leap);
-}
-
 enum tally_status tally_x509_time(struct tally_rd *r, uint64_t *out_s)
 {
     enum { UTC = 13, LONG = 15, CENTURY = 100 };
@@ -153,14 +135,9 @@ enum tally_status tally_x509_time(struct tally_rd *r, uint64_t *out_s)
         part[i] = two(&p);
         TALLY_REFUSE_UNLESS(part[i] >= 0 && year >= 0, TALLY_R_E_CERT_PARSE, "time");
     }
-    year += part[0];
-    if (utc) year += part[0] < 50 ? 2000 : 1900;
-    TALLY_REFUSE_UNLESS(is_day(year, part[1], part[2]) && part[3] < 24 && part[4] < 60 &&
-                            part[5] < 60,
-                        TALLY_R_E_CERT_PARSE, "time");
-    TALLY_REFUSE_UNLESS(year >= 1970, TALLY_R_E_CERT_PARSE, "time before 1970");
-    *out_s =
-        days(year, part[1], part[2]) * 86400 + (uint64_t)(part[3] * 3600 + part[4] * 60 + part[5]);
+    part[0] += utc ? (part[0] < 50 ? 2000 : 1900) : year;
+    TALLY_REFUSE_UNLESS(tally_time_of(part, out_s), TALLY_R_E_CERT_PARSE,
+                        "a time that is none, or before 1970");
     return TALLY_OK;
 }
 
@@ -182,7 +159,7 @@ enum tally_status tally_x509_exts(struct tally_slice list, struct tally_cert_ext
                                   bool *plain)
 {
     struct tally_rd in = tally_rd_from(list);
-    struct tally_rd r = tally_rd_from(tally_der_value(&in, TALLY_DER_SEQUENCE, "extensions"));
+    struct tally_rd r = tally_der_into(&in, TALLY_DER_SEQUENCE, "extensions");
 
     TALLY_REFUSE_UNLESS(in.bad == NULL && in.left == 0, TALLY_R_E_CERT_PARSE, "extensions");
     for (*n = 0; r.left > 0; (*n)++) {

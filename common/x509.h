@@ -12,7 +12,10 @@ struct tally_x509 {
     struct tally_slice spki, key_alg, key_bits;        /* spki: with tag and length */
     struct tally_cert_ext exts[TALLY_CERT_EXTS_MAX];
     int exts_n;
-    struct evp_pkey_st *key; /* made when it is first asked for */
+    struct evp_pkey_st *key;   /* made when it is first asked for */
+    struct tally_ecdsa *place; /* where an EC key is made instead; NULL: nowhere */
+    unsigned owners;           /* besides the first */
+    size_t der_len;
     uint8_t der[];
 };
 
@@ -50,7 +53,12 @@ struct tally_x509_signed {
 TALLY_RESULT tally_x509_verify(const struct tally_x509_signed *s, struct tally_x509 *issuer,
                                enum tally_cert_alg alg);
 
-/* NULL where the key is none of RSA, P-256 and P-384; the certificate's own. */
+/* E_CERT_ALG unless both fields say this algorithm. */
+TALLY_RESULT tally_x509_alg_is(struct tally_slice outer, struct tally_slice inner,
+                               enum tally_cert_alg alg);
+
+/* NULL where the key is none of RSA, P-256 and P-384; the certificate's own, or its
+ * place's until that is used again. */
 struct evp_pkey_st *tally_x509_key(struct tally_x509 *c);
 
 extern const uint8_t tally_oid_basic_constraints[3], tally_oid_key_usage[3];

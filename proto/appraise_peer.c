@@ -6,6 +6,8 @@ enum tally_status tally_peer_appraise(void *ctx, struct tally_slice ev,
                                       const struct tally_federation *f,
                                       const struct tally_expect *expect, struct tally_verdict *v)
 {
-    (void)ctx;
-    return tally_appraise(ev, endorsements, f->anchors, f->anchors_n, &f->snp, expect, v);
+    struct tally_expect e = *expect;
+
+    e.cache = ctx;
+    return tally_appraise(ev, endorsements, f->anchors, f->anchors_n, &f->policy, &e, v);
 }

@@ -150,9 +150,13 @@ static enum tally_status check_proof(struct tally_handshake *h, const struct tal
     TALLY_TRY(tally_session_verify(h->p.peer->session_key, &b, p->ev, p->key_block, p->sig));
     tally_keys_binder(&h->keys, side, h->t, binder);
     tally_binding_body(&b, body);
-    tally_report_data(TALLY_QUOTE_SESSION, &TALLY_SLICE(body), 1, p->key_block, q.report_data);
+    enum tally_status s = tally_quote_expected(
+        &(struct tally_quote_ask){TALLY_QUOTE_SESSION, TALLY_SLICE(body),
+                                  body + TALLY_BINDING_NONCE_AT, p->key_block},
+        p->ev, q.report_data, q.gpu_nonce);
     sodium_memzero(binder, sizeof binder);
     sodium_memzero(body, sizeof body);
+    TALLY_TRY(s);
     TALLY_TRY(tally_peer_judge(&q, p->ev, p->endorsements, &h->verdict));
     accept(h, p, &kb, now_s);
     return TALLY_OK;

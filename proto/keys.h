@@ -5,6 +5,7 @@
  *      -> T3 (M3): bind_c -> T4 (M4): prk2, ap_s, ap_c, fin */
 #pragma once
 
+#include "common/attest/device.h"
 #include "common/aead.h"
 #include "common/federation.h"
 #include "common/hash.h"
@@ -14,8 +15,8 @@ enum tally_side { TALLY_SIDE_CLIENT = 'C', TALLY_SIDE_SERVER = 'S' };
 
 enum {
     TALLY_DIRECTION_KEY_BYTES = TALLY_AEAD_KEY_BYTES + TALLY_AEAD_NONCE_BYTES, /* key || iv */
-    TALLY_GPU_SET_HASH_BYTES = 48,
     TALLY_BINDING_BYTES = 3 + 6 * 32 + TALLY_GPU_SET_HASH_BYTES,
+    TALLY_BINDING_NONCE_AT = 3 + 4 * 32, /* the peer's nonce in it */
 };
 
 void tally_transcript_start(uint8_t t0[32]);
@@ -56,8 +57,8 @@ struct tally_binding {
     enum tally_role role;                                            /* of this side */
     const uint8_t *federation, *job, *krp, *binder, *peer_nonce, *t; /* 32 bytes each */
 };
-/* The body of a TALLY_QUOTE_SESSION quote: everything after "tally/rd/v1" || 00. Without
- * devices gpu_set_hash is zeros; evidence that lists devices needs theirs and so never fits. */
+/* The body of a TALLY_QUOTE_SESSION quote: everything after "tally/rd/v1" || 00. It
+ * ends in the place of the GPUs' set hash, zeros here (device.h, tally_quote_ask). */
 void tally_binding_body(const struct tally_binding *b, uint8_t body[TALLY_BINDING_BYTES]);
 
 /* The session key's signature over side, mode, role, T, EV and KB. */

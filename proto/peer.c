@@ -3,17 +3,27 @@
 
 #include <string.h>
 
-/* The measurements that the document allows this role. */
-static uint32_t allowed(const struct tally_federation *f, enum tally_role role,
-                        uint8_t out[TALLY_MEASUREMENTS_MAX][TALLY_MEASUREMENT_BYTES])
-{
-    uint32_t n = 0;
+#include "common/attest/device.h"
+#include "common/hash.h"
 
+/* The measurements that the document allows one role, for each kind of TEE. */
+struct allowed {
+    uint8_t snp[TALLY_MEASUREMENTS_MAX][TALLY_MEASUREMENT_BYTES];
+    struct tally_td_measurement tdx[TALLY_MEASUREMENTS_MAX];
+    uint32_t snp_n, tdx_n;
+};
+
+static void allow(const struct tally_federation *f, enum tally_role role, struct allowed *out)
+{
+    out->snp_n = out->tdx_n = 0;
     for (uint32_t i = 0; i < f->measurements_n; i++) {
-        if (f->measurements[i].role != role) continue;
-        memcpy(out[n++], f->measurements[i].digest, TALLY_MEASUREMENT_BYTES);
+        const struct tally_measurement *m = &f->measurements[i];
+        if (m->role != role) continue;
+        if (m->tee == TALLY_EVIDENCE_TDX)
+            out->tdx[out->tdx_n++] = m->td;
+        else
+            memcpy(out->snp[out->snp_n++], m->digest, TALLY_MEASUREMENT_BYTES);
     }
-    return n;
 }
 
 /* What must hold beside an appraisal that said yes. */
@@ -45,15 +55,15 @@ static enum tally_status answerable(const struct tally_peer_question *q, uint32_
 enum tally_status tally_peer_judge(const struct tally_peer_question *q, struct tally_slice ev,
                                    struct tally_slice endorsements, struct tally_verdict *v)
 {
-    uint8_t measurements[TALLY_MEASUREMENTS_MAX][TALLY_MEASUREMENT_BYTES];
-    uint32_t n = allowed(q->federation, q->entry->role, measurements);
+    struct allowed allowed;
     const struct tally_node *e = q->entry;
     struct tally_expect expect = {
         .now_s = q->now_s,
         .trust = q->federation->mode == TALLY_MODE_TEST ? TALLY_TRUST_TEST : TALLY_TRUST_HARDWARE,
         .report_data = q->report_data,
-        .measurements = (const uint8_t(*)[TALLY_MEASUREMENT_BYTES])measurements,
-        .measurements_n = n,
+        .nonce = TALLY_SLICE(q->gpu_nonce),
+        .measurements = (const uint8_t(*)[TALLY_MEASUREMENT_BYTES])allowed.snp,
+        .td_measurements = allowed.tdx,
         .revoked_measurements = q->revoked->measurements,
         .revoked_measurements_n = q->revoked->measurements_n,
         .chips = (const uint8_t(*)[TALLY_CHIP_DIGEST_BYTES])e->chips,
@@ -66,7 +76,10 @@ enum tally_status tally_peer_judge(const struct tally_peer_question *q, struct t
     };
 
     *v = (struct tally_verdict){0};
-    TALLY_TRY(answerable(q, n));
+    allow(q->federation, e->role, &allowed);
+    expect.measurements_n = allowed.snp_n;
+    expect.td_measurements_n = allowed.tdx_n;
+    TALLY_TRY(answerable(q, allowed.snp_n + allowed.tdx_n));
     TALLY_TRY(q->by.appraise(q->by.ctx, ev, endorsements, q->federation, &expect, v));
     return confirm(q, v);
 }
@@ -74,4 +87,15 @@ enum tally_status tally_peer_judge(const struct tally_peer_question *q, struct t
 struct tally_slice tally_peer_key_block(const struct tally_peer *p)
 {
     return tally_slice_of(p->kb_bytes, p->kb_len);
+}
+
+enum tally_status tally_own_expected(struct tally_slice key_block, struct tally_slice ev,
+                                     uint8_t report_data[TALLY_REPORT_DATA_BYTES],
+                                     uint8_t gpu_nonce[32])
+{
+    uint8_t nonce[TALLY_SHA256_BYTES];
+
+    TALLY_SHA256_OF(nonce, key_block);
+    const struct tally_quote_ask ask = {TALLY_QUOTE_COLLECT, TALLY_SLICE(nonce), nonce, key_block};
+    return tally_quote_expected(&ask, ev, report_data, gpu_nonce);
 }

@@ -16,7 +16,8 @@ struct tally_appraiser {
     void *ctx;
 };
 
-/* The real one: tally_appraise under the document's anchors and SNP policy. No context. */
+/* The real one: tally_appraise under the document's anchors and policy. ctx is the thread's own
+ * struct tally_attest_cache, or NULL: what was verified before is then verified anew. */
 TALLY_RESULT tally_peer_appraise(void *ctx, struct tally_slice ev, struct tally_slice endorsements,
                                  const struct tally_federation *f,
                                  const struct tally_expect *expect, struct tally_verdict *v);
@@ -27,8 +28,14 @@ struct tally_peer_question {
     const struct tally_node *entry; /* of the peer, in that document */
     const struct tally_revocations *revoked;
     uint64_t now_s; /* appraisal time, never before what is already known (DESIGN.md, Time) */
-    uint8_t report_data[TALLY_REPORT_DATA_BYTES];
+    uint8_t report_data[TALLY_REPORT_DATA_BYTES], gpu_nonce[32]; /* tally_quote_expected */
 };
+
+/* The same for what an instance keeps of itself, made at its start: a TALLY_QUOTE_COLLECT over the
+ * SHA-256 of its key block. */
+TALLY_RESULT tally_own_expected(struct tally_slice key_block, struct tally_slice ev,
+                                uint8_t report_data[TALLY_REPORT_DATA_BYTES],
+                                uint8_t gpu_nonce[32]);
 
 /* TALLY_OK only for evidence that is good for this entry now: measurement allowed for its role,
  * chip or id key of its list, nothing revoked. Otherwise the first failure is tally_reason() and

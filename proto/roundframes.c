@@ -267,13 +267,15 @@ struct tally_slice tally_update_body(struct tally_slice st, uint8_t buf[TALLY_UP
     return tally_slice_of(buf, w.used);
 }
 
-void tally_update_report_data(struct tally_slice st, struct tally_slice key_block,
-                              uint8_t out[TALLY_REPORT_DATA_BYTES])
+enum tally_status tally_update_expected(const struct tally_update_quote *u,
+                                        uint8_t report_data[TALLY_REPORT_DATA_BYTES],
+                                        uint8_t gpu_nonce[32])
 {
     uint8_t buf[TALLY_UPDATE_BODY_MAX];
-    struct tally_slice body = tally_update_body(st, buf);
+    const struct tally_quote_ask ask = {TALLY_QUOTE_UPDATE, tally_update_body(u->st, buf),
+                                        u->challenge, u->key_block};
 
-    tally_report_data(TALLY_QUOTE_UPDATE, &body, 1, key_block, out);
+    return tally_quote_expected(&ask, u->ev, report_data, gpu_nonce);
 }
 
 /* Labels end in their zero byte. */

@@ -75,12 +75,19 @@ void tally_statement_header(const struct tally_statement *s, struct tally_payloa
 TALLY_RESULT tally_statement_check(const struct tally_statement *s, const struct tally_opening *o,
                                    const char *org, const char *node);
 
-/* The body of the update's quote (TALLY_QUOTE_UPDATE): LP ST || gpu_set_hash, zeros without
- * devices. And its REPORT_DATA, to compare with. */
+/* The body of the update's quote (TALLY_QUOTE_UPDATE): LP ST || gpu_set_hash, zeros here. */
 enum { TALLY_UPDATE_BODY_MAX = 4 + TALLY_STATEMENT_BYTES_MAX + TALLY_GPU_SET_HASH_BYTES };
 struct tally_slice tally_update_body(struct tally_slice st, uint8_t buf[TALLY_UPDATE_BODY_MAX]);
-void tally_update_report_data(struct tally_slice st, struct tally_slice key_block,
-                              uint8_t out[TALLY_REPORT_DATA_BYTES]);
+
+/* What REPORT_DATA and the GPUs' nonce must be in the evidence of an update; as
+ * tally_quote_expected. */
+struct tally_update_quote {
+    struct tally_slice st, key_block, ev;
+    const uint8_t *challenge; /* of the round, 32 bytes */
+};
+TALLY_RESULT tally_update_expected(const struct tally_update_quote *u,
+                                   uint8_t report_data[TALLY_REPORT_DATA_BYTES],
+                                   uint8_t gpu_nonce[32]);
 
 /* The agent's attested key over ST and EV. */
 TALLY_RESULT tally_update_sign(const struct tally_sign_key *attested, struct tally_slice st,

@@ -73,11 +73,38 @@ tally_attack(attack_restore keys_lost_twice_over_a_frozen_set
 tally_attack(attack_agent agents_relayed_evidence agents_relayed_evidence_with_the_session_key
   agents_aggregator_on_another_chip agents_aggregator_under_debug
   agents_another_aggregator_program agents_signature_of_the_other_side)
+# The same over TDX machines.
+set(tdx_cases tdx_debug_td tdx_migratable_td tdx_host_that_may_inject_exceptions
+  tdx_another_program tdx_a_leaked_session_key_on_another_machine)
+add_test(NAME attack/tdx_arena
+  COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/attack/make_arena.sh ${CMAKE_BINARY_DIR} ${arena}-tdx 3 "tdx tdx tdx snp")
+set_tests_properties(attack/tdx_arena PROPERTIES FIXTURES_SETUP tdx_arena TIMEOUT 120
+  LABELS processes)
+tally_attack(attack_tdx ${tdx_cases})
+foreach(case ${tdx_cases})
+  set_tests_properties(attack/${case} PROPERTIES FIXTURES_REQUIRED tdx_arena
+    ENVIRONMENT "TALLY_ARENA=${arena}-tdx")
+endforeach()
+# The same with GPUs at every node.
+set(gpu_cases gpus_evidence_for_another_question gpus_missing gpus_of_another_root
+  gpus_firmware_of_another_version)
+add_test(NAME attack/gpus_arena COMMAND sh -c "rm -rf ${arena}-plugs && \
+  $<TARGET_FILE:tally_make_gpus> ${arena}-plugs 5 && ${CMAKE_CURRENT_SOURCE_DIR}/attack/make_arena.sh \
+  ${CMAKE_BINARY_DIR} ${arena}-gpus 3 'snp snp tdx snp' ${arena}-plugs")
+set_tests_properties(attack/gpus_arena PROPERTIES FIXTURES_SETUP gpus_arena TIMEOUT 120
+  LABELS processes)
+tally_attack(attack_gpus ${gpu_cases})
+foreach(case ${gpu_cases})
+  set_tests_properties(attack/${case} PROPERTIES FIXTURES_REQUIRED gpus_arena
+    ENVIRONMENT "TALLY_ARENA=${arena}-gpus;TALLY_ARENA_GPUS=${arena}-plugs;LD_LIBRARY_PATH=${CMAKE_BINARY_DIR}/stub;TALLY_STUB_SIM=${arena}-plugs/gpu-1,${arena}-plugs/gpu-2")
+endforeach()
 tally_attack(attack_expiry an_expired_crl an_expired_certificate an_expired_document a_clock_set_back)
 add_test(NAME attack/no_raw_report_data
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/attack/no_raw_report_data.sh ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})
 add_test(NAME kill/short COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/kill/run --bin ${CMAKE_BINARY_DIR} --seed 1)
-set_tests_properties(attack/no_raw_report_data kill/short PROPERTIES TIMEOUT 180 LABELS processes)
+add_test(NAME kill/tdx COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/kill/run --bin ${CMAKE_BINARY_DIR} --seed 1
+  --tees "tdx snp tdx tdx" --instances 0 --kills 5)
+set_tests_properties(attack/no_raw_report_data kill/short kill/tdx PROPERTIES TIMEOUT 180 LABELS processes)
 add_test(NAME attack/documents
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/attack/documents.sh ${CMAKE_BINARY_DIR} ${arena})
 set_tests_properties(attack/documents PROPERTIES FIXTURES_REQUIRED arena TIMEOUT 120 LABELS processes)

@@ -6,7 +6,7 @@
 #include "common/reason.h"
 
 /* As many as one report can earn: every check adds at most a fixed number. */
-enum { TALLY_FAILURES_MAX = 48, TALLY_MISSING_MAX = 8, TALLY_FAILURE_TEXT = 160 };
+enum { TALLY_FAILURES_MAX = 64, TALLY_MISSING_MAX = 16, TALLY_FAILURE_TEXT = 160 };
 
 /* What one appraisal compares with. What is not set is not compared, and then no policy but
  * integrity gives a good verdict: it is undecided. A node's appraisal sets trust, report_data,
@@ -14,7 +14,9 @@ enum { TALLY_FAILURES_MAX = 48, TALLY_MISSING_MAX = 8, TALLY_FAILURE_TEXT = 160 
 struct tally_expect {
     uint64_t now_s;
     enum tally_trust_class trust; /* what the federation's mode demands; else E_TRUST_CLASS */
-    const uint8_t *report_data;   /* 64 bytes */
+    const uint8_t
+        *report_data;       /* 64 bytes: a session's or update's, whose halves have a reason each */
+    bool whole_report_data; /* no more than 64 bytes: E_REPORT_DATA whichever half differs */
     const uint8_t (*measurements)[TALLY_MEASUREMENT_BYTES]; /* any of them */
     uint32_t measurements_n;
     const uint8_t (*revoked_measurements)[TALLY_MEASUREMENT_BYTES]; /* E_REVOKED */
@@ -88,11 +90,13 @@ struct tally_verdict {
     uint32_t claims_n;
 };
 
+struct tally_policy; /* policy.h */
+
 /* Judges EV (CHANNEL.md section 2) with its endorsements. TALLY_OK only when every check passed;
  * otherwise TALLY_E_UNTRUSTED or TALLY_E_AUTH with the first failure as tally_reason(), and all in
  * *v; TALLY_E_UNDECIDED with the first missing piece. Content is never appraised after a failed
  * signature. */
 TALLY_RESULT tally_appraise(struct tally_slice ev, struct tally_slice endorsements,
                             const struct tally_anchor *anchors, uint32_t anchors_n,
-                            const struct tally_snp_policy *policy,
-                            const struct tally_expect *expect, struct tally_verdict *v);
+                            const struct tally_policy *policy, const struct tally_expect *expect,
+                            struct tally_verdict *v);

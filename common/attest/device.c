@@ -7,12 +7,14 @@
 
 #include "common/aead.h"
 #include "common/attest/device_ops.h"
+#include "common/attest/gpu_set.h"
 #include "common/hash.h"
 #include "common/secret.h"
 
 struct tally_device {
     const struct tally_device_ops *ops;
     void *self;
+    struct tally_gpu_source gpus; /* collect == NULL: none */
 };
 
 enum tally_status tally_device_new(const struct tally_device_ops *ops, void *self,
@@ -22,7 +24,7 @@ enum tally_status tally_device_new(const struct tally_device_ops *ops, void *sel
 
     if (d == NULL) ops->close(self);
     TALLY_ENSURE(d != NULL, TALLY_E_NOMEM, "device");
-    *d = (struct tally_device){ops, self};
+    *d = (struct tally_device){.ops = ops, .self = self};
     *out = d;
     return TALLY_OK;
 }
@@ -30,39 +32,58 @@ enum tally_status tally_device_new(const struct tally_device_ops *ops, void *sel
 void tally_device_close(struct tally_device **d)
 {
     if (*d == NULL) return;
+    if ((*d)->gpus.close != NULL) (*d)->gpus.close((*d)->gpus.ctx);
     (*d)->ops->close((*d)->self);
     free(*d);
     *d = NULL;
 }
 
-void tally_report_data(enum tally_quote_label label, const struct tally_slice *body, size_t n,
-                       struct tally_slice key_block, uint8_t out[TALLY_REPORT_DATA_BYTES])
+void tally_device_self_data(uint8_t out[TALLY_REPORT_DATA_BYTES])
 {
-    /* Each with its final zero byte. */
-    static const char session[] = "tally/rd/v1", update[] = "tally/up/v1",
-                      collect[] = "tally/ev/v1";
-    static const char block[] = "tally/kb/v1";
-    struct tally_slice first = TALLY_SLICE(session);
-    struct tally_hasher h;
+    uint8_t nonce[TALLY_SHA256_BYTES];
+    struct tally_slice body = TALLY_SLICE(nonce);
 
-    if (label == TALLY_QUOTE_UPDATE) first = TALLY_SLICE(update);
-    if (label == TALLY_QUOTE_COLLECT) first = TALLY_SLICE(collect);
-    tally_hasher_init(&h, TALLY_SHA256);
-    tally_hasher_add(&h, first);
-    for (size_t i = 0; i < n; i++) tally_hasher_add(&h, body[i]);
-    tally_hasher_end(&h, out);
-    TALLY_SHA256_OF(out + TALLY_SHA256_BYTES, TALLY_SLICE(block), key_block);
+    randombytes_buf(nonce, sizeof nonce);
+    tally_report_data(TALLY_QUOTE_COLLECT, &body, 1, (struct tally_slice){0}, out);
 }
 
-enum tally_status tally_device_quote(struct tally_device *d, enum tally_quote_label label,
-                                     const struct tally_slice *body, size_t n,
-                                     struct tally_slice key_block, struct tally_wr *ev,
-                                     struct tally_wr *endorsements)
+void tally_device_add_gpus(struct tally_device *d, const struct tally_gpu_source *gpus)
 {
-    uint8_t report_data[TALLY_REPORT_DATA_BYTES];
+    d->gpus = *gpus;
+}
 
-    tally_report_data(label, body, n, key_block, report_data);
-    return d->ops->quote(d->self, report_data, ev, endorsements);
+/* GPUs first: their nonce commits to the verifier's and to our keys, and what they answer is
+ * committed to in the CPU's report (ATTESTATION.md C5.1). */
+static enum tally_status quote_gpus(struct tally_device *d, const struct tally_quote_ask *ask,
+                                    struct tally_gpu_list *list, struct tally_wr *endorsements)
+{
+    uint8_t nonce[32];
+
+    TALLY_ASSERT(ask->nonce != NULL);
+    tally_gpu_nonce(ask->nonce, ask->key_block, nonce);
+    TALLY_TRY(d->gpus.collect(d->gpus.ctx, nonce, list));
+    TALLY_ENSURE(list->n > 0, TALLY_E_STATE, "no GPU gave evidence");
+    return d->gpus.manifests == NULL ? TALLY_OK : d->gpus.manifests(d->gpus.ctx, endorsements);
+}
+
+static void free_list(struct tally_gpu_list *list)
+{
+    free(list->owned);
+}
+
+enum tally_status tally_device_quote(struct tally_device *d, const struct tally_quote_ask *ask,
+                                     struct tally_wr *ev, struct tally_wr *endorsements)
+{
+    TALLY_CLEANUP(free_list) struct tally_gpu_list list = {.n = 0};
+    uint8_t report_data[TALLY_REPORT_DATA_BYTES], set_hash[TALLY_GPU_SET_HASH_BYTES];
+
+    if (d->gpus.collect != NULL) TALLY_TRY(quote_gpus(d, ask, &list, endorsements));
+    TALLY_TRY(tally_devices_hash(list.devices, list.n, set_hash));
+    tally_quote_data(ask, set_hash, report_data);
+    TALLY_TRY(d->ops->quote(d->self, report_data, ev, endorsements));
+    tally_evidence_add_devices(ev, list.devices, list.n);
+    TALLY_ENSURE(!ev->full && !endorsements->full, TALLY_E_LIMIT, "no room for the evidence");
+    return TALLY_OK;
 }
 
 enum tally_status tally_device_identity(struct tally_device *d,
@@ -71,6 +92,11 @@ enum tally_status tally_device_identity(struct tally_device *d,
 {
     d->ops->identity(d->self, chip, measurement);
     return TALLY_OK;
+}
+
+void tally_device_describe(struct tally_device *d, const struct tally_describe *to)
+{
+    d->ops->describe(d->self, to);
 }
 
 enum { SALT = 32, FILE_KEY = TALLY_AEAD_KEY_BYTES + TALLY_AEAD_NONCE_BYTES, SEALED_V1 = 1 };

@@ -1,4 +1,5 @@
-/* device_sim.c - the simulated chip as a device: the program is its guest. */
+/* device_sim.c - the simulated SNP chip as a device: the program is its guest; a simulated TDX
+ * machine is device_sim_tdx.c. */
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -7,6 +8,7 @@
 
 #include "common/attest/device_ops.h"
 #include "common/attest/sim_chip.h"
+#include "common/attest/sim_tdx.h"
 #include "common/hash.h"
 
 struct sim {
@@ -68,7 +70,18 @@ static void identity(void *self, uint8_t chip[TALLY_CHIP_DIGEST_BYTES],
     memcpy(measurement, d->report.measurement, TALLY_MEASUREMENT_BYTES);
 }
 
-static const struct tally_device_ops ops = {quote, derived_key, identity, stop};
+static void describe(void *self, const struct tally_describe *to)
+{
+    const struct sim *d = self;
+    char text[128];
+
+    (void)snprintf(text, sizeof text,
+                   "the TEE is a simulated %s chip: it proves nothing outside its test federation",
+                   tally_snp_product_name(d->chip->product));
+    to->say(to->ctx, true, text, "");
+}
+
+static const struct tally_device_ops ops = {quote, derived_key, identity, describe, stop};
 
 enum tally_status tally_device_sim_boot(const char *chip_file, const struct tally_sim_guest *guest,
                                         struct tally_device **out)
@@ -116,8 +129,15 @@ enum tally_status tally_device_open_simulated(const char *chip_file, const char 
                                               struct tally_device **out)
 {
     struct tally_sim_guest guest = {.policy = TALLY_SIM_GUEST_POLICY};
+    struct tally_sim_td td = {.attributes = TALLY_TDX_ATTR_SEPT_VE_DISABLE};
+    bool tdx;
 
     TALLY_TRY(measure(program, guest.measurement));
+    TALLY_TRY(tally_sim_tdx_chip_is(chip_file, &tdx));
+    if (tdx) {
+        memcpy(td.mrtd, guest.measurement, sizeof td.mrtd);
+        return tally_device_sim_tdx_boot(chip_file, &td, out);
+    }
     memcpy(guest.host_data, host_data, sizeof guest.host_data);
     return tally_device_sim_boot(chip_file, &guest, out);
 }

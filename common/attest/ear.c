@@ -99,7 +99,9 @@ static void judge(const struct tally_ear_part *p, int vector[DIMENSIONS])
         vector[INSTANCE] = vector[CONFIGURATION] = vector[HARDWARE] = vector[RUNTIME] = AFFIRMING;
         vector[EXECUTABLES] = p->measured ? AFFIRMING : UNRECOGNISED;
         bool aged = v->tcb.status != NULL && strcmp(v->tcb.status, "UpToDate") != 0;
-        if (aged || claims_word(v, "warning")) vector[HARDWARE] = WARNING;
+        if (p->integrity) vector[CONFIGURATION] = vector[HARDWARE] = vector[RUNTIME] = 0;
+        if (aged || claims_word(v, "warning") || v->trust != TALLY_TRUST_HARDWARE)
+            vector[HARDWARE] = WARNING;
     }
     for (uint32_t i = 0; i < v->failed_n; i++) put(vector, v->failed[i].reason);
 }

@@ -8,7 +8,8 @@
  * }
  *
  * The vector has AR4SI's eight dimensions as numbers: 2 affirming, 32 to 95 warning, 96 to 127
- * contraindicated, 0 no claim. A refused verdict always has a contraindicated one, an undecided
+ * contraindicated, 0 no claim. Hardware under a root that is no vendor's is a warning. A refused
+ * verdict always has a contraindicated one, an undecided
  * verdict claims nothing; ear_status is the worst tier. ear_verifier_claims holds our own verdict:
  * "verdict", "failed" by name, "claims". Signed with Ed25519 (EdDSA) or P-384 (ES384). */
 #pragma once
@@ -24,7 +25,8 @@ struct tally_ear_part {
     const char *name;   /* "cpu", "gpu0" */
     const char *policy; /* its id: "strict", "integrity", or a document's digest in hex */
     const struct tally_verdict *verdict;
-    bool measured; /* what runs was compared with reference values */
+    bool measured;  /* what runs was compared with reference values */
+    bool integrity; /* nothing was asked of TCB, platform and guest: nothing is said of them */
 };
 
 struct tally_ear_request {

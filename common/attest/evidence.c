@@ -37,16 +37,26 @@ enum tally_status tally_evidence_decode(struct tally_slice ev, struct tally_evid
     return TALLY_OK;
 }
 
+void tally_evidence_add_devices(struct tally_wr *w, const struct tally_device_evidence *devices,
+                                uint32_t n)
+{
+    TALLY_ASSERT(n <= TALLY_DEVICES_MAX);
+    if (w->full) return;
+    TALLY_ASSERT(w->used > 0 && w->to[w->used - 1] == 0);
+    w->to[w->used - 1] = (uint8_t)n;
+    for (uint32_t i = 0; i < n; i++) {
+        tally_wr_u8(w, (uint8_t)devices[i].kind);
+        tally_wr_vec(w, devices[i].report);
+        tally_wr_vec(w, devices[i].chain);
+    }
+}
+
 void tally_evidence_encode(struct tally_wr *w, const struct tally_evidence *e)
 {
     tally_wr_u8(w, (uint8_t)e->kind);
     tally_wr_vec(w, e->report);
-    tally_wr_u8(w, (uint8_t)e->devices_n);
-    for (uint32_t i = 0; i < e->devices_n; i++) {
-        tally_wr_u8(w, (uint8_t)e->devices[i].kind);
-        tally_wr_vec(w, e->devices[i].report);
-        tally_wr_vec(w, e->devices[i].chain);
-    }
+    tally_wr_u8(w, 0);
+    tally_evidence_add_devices(w, e->devices, e->devices_n);
 }
 
 /* Length of the DER value at the front, 0 where it does not fit (X.690, 8.1.3). */

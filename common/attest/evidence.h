@@ -54,6 +54,10 @@ struct tally_endorsements {
     uint32_t n;
 };
 
+/* Puts devices into an EV that was written without: its last byte, their number, is replaced. */
+void tally_evidence_add_devices(struct tally_wr *w, const struct tally_device_evidence *devices,
+                                uint32_t n);
+
 /* The certificates of a chain, at most max; E_CERT_PARSE where a length does not fit, E_CERT_SHAPE
  * for more or none. What they are is for whoever parses them. */
 TALLY_RESULT tally_chain_split(struct tally_slice chain, struct tally_slice *der, uint32_t max,

@@ -7,15 +7,15 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
+#include "common/attest/sim_x509.h"
 #include "common/secret.h"
 
 #define AMD "1.3.6.1.4.1.3704.1"
 
 static bool set_name(X509_NAME *name, const char *cn)
 {
-    const struct {
-        const char *field, *value;
-    } parts[] = {
+    /* AMD writes UTF8String everywhere but in the country. */
+    const struct tally_sim_name_part parts[] = {
         {"OU", "Engineering"           },
         {"C",  "US"                    },
         {"L",  "Santa Clara"           },
@@ -24,30 +24,7 @@ static bool set_name(X509_NAME *name, const char *cn)
         {"CN", cn                      }
     };
 
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        /* AMD writes UTF8String everywhere but in the country. */
-        int type = strcmp(parts[i].field, "C") == 0 ? V_ASN1_PRINTABLESTRING : V_ASN1_UTF8STRING;
-        if (X509_NAME_add_entry_by_txt(name, parts[i].field, type,
-                                       (const unsigned char *)parts[i].value, -1, -1, 0) != 1)
-            return false;
-    }
-    return true;
-}
-
-static bool add_ext(X509 *x, const struct tally_sim_ext *e)
-{
-    ASN1_OBJECT *o = OBJ_txt2obj(e->oid, 1);
-    ASN1_OCTET_STRING *v = ASN1_OCTET_STRING_new();
-    X509_EXTENSION *ext = NULL;
-    bool good = o != NULL && v != NULL &&
-                ASN1_OCTET_STRING_set(v, e->value.at, (int)e->value.len) == 1 &&
-                (ext = X509_EXTENSION_create_by_OBJ(NULL, o, e->critical, v)) != NULL &&
-                X509_add_ext(x, ext, -1) == 1;
-
-    X509_EXTENSION_free(ext);
-    ASN1_OCTET_STRING_free(v);
-    ASN1_OBJECT_free(o);
-    return good;
+    return tally_sim_set_name(name, parts, sizeof parts / sizeof parts[0]);
 }
 
 static EVP_MD_CTX *signer(EVP_PKEY *key, const struct tally_sim_pss *pss)
@@ -67,15 +44,15 @@ static EVP_MD_CTX *signer(EVP_PKEY *key, const struct tally_sim_pss *pss)
 
 static bool fill_cert(X509 *x, const struct tally_sim_cert *c)
 {
-    bool good = X509_set_version(x, X509_VERSION_3) == 1 &&
+    bool good = tally_sim_cert_begin(x, c->not_before_s, c->not_after_s, c->key) &&
                 ASN1_INTEGER_set_uint64(X509_get_serialNumber(x), c->serial) == 1 &&
                 set_name(X509_get_subject_name(x), c->subject) &&
-                set_name(X509_get_issuer_name(x), c->issuer) &&
-                ASN1_TIME_set(X509_getm_notBefore(x), (time_t)c->not_before_s) != NULL &&
-                ASN1_TIME_set(X509_getm_notAfter(x), (time_t)c->not_after_s) != NULL &&
-                X509_set_pubkey(x, c->key) == 1;
+                set_name(X509_get_issuer_name(x), c->issuer);
 
-    for (size_t i = 0; good && i < c->exts_n; i++) good = add_ext(x, &c->exts[i]);
+    for (size_t i = 0; good && i < c->exts_n; i++) {
+        const struct tally_sim_ext *e = &c->exts[i];
+        good = tally_sim_cert_ext(x, e->oid, e->critical, e->value);
+    }
     EVP_MD_CTX *ctx = good ? signer(c->signer, &c->pss) : NULL;
     good = ctx != NULL && X509_sign_ctx(x, ctx) > 0;
     EVP_MD_CTX_free(ctx);
@@ -85,97 +62,37 @@ static bool fill_cert(X509 *x, const struct tally_sim_cert *c)
 enum tally_status tally_sim_cert_make(const struct tally_sim_cert *c, struct tally_wr *der)
 {
     X509 *x = X509_new();
-    uint8_t *bytes = NULL;
-    int len = x != NULL && fill_cert(x, c) ? i2d_X509(x, &bytes) : -1;
 
-    X509_free(x);
-    TALLY_ENSURE(len > 0, TALLY_E_LIB, "making a certificate for %s", c->subject);
-    tally_wr_put(der, bytes, (size_t)len);
-    OPENSSL_free(bytes);
-    return TALLY_OK;
-}
-
-static bool add_revoked(X509_CRL *crl, uint32_t serial, uint64_t when_s)
-{
-    X509_REVOKED *row = X509_REVOKED_new();
-    ASN1_INTEGER *n = ASN1_INTEGER_new();
-    ASN1_TIME *t = ASN1_TIME_set(NULL, (time_t)when_s);
-    bool good = row != NULL && n != NULL && t != NULL && ASN1_INTEGER_set_uint64(n, serial) == 1 &&
-                X509_REVOKED_set_serialNumber(row, n) == 1 &&
-                X509_REVOKED_set_revocationDate(row, t) == 1 &&
-                X509_CRL_add0_revoked(crl, row) == 1;
-
-    if (!good) X509_REVOKED_free(row);
-    ASN1_TIME_free(t);
-    ASN1_INTEGER_free(n);
-    return good;
-}
-
-/* SHA-1 of the public key: an identifier, not a signature (RFC 5280, 4.2.1.2). */
-static void key_id(EVP_PKEY *key, uint8_t out[20])
-{
-    X509 *x = X509_new();
-    unsigned n = 0;
-
-    TALLY_ASSERT(x != NULL && X509_set_pubkey(x, key) == 1 &&
-                 X509_pubkey_digest(x, EVP_sha1(), out, &n) == 1 && n == 20);
-    X509_free(x);
-}
-
-static bool add_crl_aki(X509_CRL *crl, EVP_PKEY *key)
-{
-    uint8_t aki[24] = {0x30, 22, 0x80, 20};
-    ASN1_OCTET_STRING *v = ASN1_OCTET_STRING_new();
-    X509_EXTENSION *e = NULL;
-
-    key_id(key, aki + 4);
-    bool good =
-        v != NULL && ASN1_OCTET_STRING_set(v, aki, sizeof aki) == 1 &&
-        (e = X509_EXTENSION_create_by_NID(NULL, NID_authority_key_identifier, 0, v)) != NULL &&
-        X509_CRL_add_ext(crl, e, -1) == 1;
-    X509_EXTENSION_free(e);
-    ASN1_OCTET_STRING_free(v);
-    return good;
+    return tally_sim_cert_end(x, x != NULL && fill_cert(x, c), c->subject, der);
 }
 
 static bool fill_crl(X509_CRL *crl, const struct tally_sim_crl *c)
 {
-    ASN1_TIME *from = ASN1_TIME_set(NULL, (time_t)c->this_update_s);
-    ASN1_TIME *until = c->next_update_s ? ASN1_TIME_set(NULL, (time_t)c->next_update_s) : NULL;
-    ASN1_INTEGER *number = ASN1_INTEGER_new();
     X509_NAME *name = X509_NAME_new();
-    bool good = name != NULL && set_name(name, c->issuer) && number != NULL && from != NULL &&
-                ASN1_INTEGER_set_uint64(number, c->number) == 1 &&
-                X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1 &&
-                X509_CRL_set_issuer_name(crl, name) == 1 &&
-                X509_CRL_set1_lastUpdate(crl, from) == 1 &&
-                (until == NULL || X509_CRL_set1_nextUpdate(crl, until) == 1) &&
-                add_crl_aki(crl, c->signer) &&
-                X509_CRL_add1_ext_i2d(crl, NID_crl_number, number, 0, 0) == 1;
+    uint8_t id[20], serial[4];
 
-    for (size_t i = 0; good && i < c->revoked_n; i++)
-        good = add_revoked(crl, c->revoked[i], c->this_update_s);
+    tally_sim_key_id(c->signer, id);
+    bool good = name != NULL && set_name(name, c->issuer) &&
+                X509_CRL_set_issuer_name(crl, name) == 1 &&
+                tally_sim_crl_begin(crl, c->this_update_s, c->next_update_s) &&
+                tally_sim_crl_key_id(crl, id) && tally_sim_crl_number(crl, c->number);
+    for (size_t i = 0; good && i < c->revoked_n; i++) {
+        struct tally_wr w = tally_wr_to(serial, sizeof serial);
+        tally_wr_be32(&w, c->revoked[i]);
+        good = tally_sim_crl_revoke(crl, TALLY_SLICE(serial), c->this_update_s, false);
+    }
     EVP_MD_CTX *ctx = good ? signer(c->signer, &c->pss) : NULL;
     good = ctx != NULL && X509_CRL_sign_ctx(crl, ctx) > 0;
     EVP_MD_CTX_free(ctx);
     X509_NAME_free(name);
-    ASN1_INTEGER_free(number);
-    ASN1_TIME_free(until);
-    ASN1_TIME_free(from);
     return good;
 }
 
 enum tally_status tally_sim_crl_make(const struct tally_sim_crl *c, struct tally_wr *der)
 {
     X509_CRL *crl = X509_CRL_new();
-    uint8_t *bytes = NULL;
-    int len = crl != NULL && fill_crl(crl, c) ? i2d_X509_CRL(crl, &bytes) : -1;
 
-    X509_CRL_free(crl);
-    TALLY_ENSURE(len > 0, TALLY_E_LIB, "making a revocation list for %s", c->issuer);
-    tally_wr_put(der, bytes, (size_t)len);
-    OPENSSL_free(bytes);
-    return TALLY_OK;
+    return tally_sim_crl_end(crl, crl != NULL && fill_crl(crl, c), c->issuer, der);
 }
 
 void tally_sim_exts_add(struct tally_sim_exts *e, const char *oid, bool critical,
@@ -251,8 +168,8 @@ void tally_sim_ca_exts(EVP_PKEY *key, EVP_PKEY *issuer, const char *crl_url,
     bool root = key == issuer;
 
     out->n = 0;
-    key_id(key, ski + 2);
-    key_id(issuer, aki + 4);
+    tally_sim_key_id(key, ski + 2);
+    tally_sim_key_id(issuer, aki + 4);
     if (root) tally_sim_exts_add(out, "2.5.29.15", true, TALLY_SLICE(root_use));
     tally_sim_exts_add(out, "2.5.29.14", false, TALLY_SLICE(ski));
     if (!root) tally_sim_exts_add(out, "2.5.29.35", false, TALLY_SLICE(aki));

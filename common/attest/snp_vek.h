@@ -16,6 +16,6 @@ struct tally_snp_vek {
 };
 
 /* Subject SEV-VCEK issued by SEV-<Product>, or SEV-VLEK by SEV-VLEK-<Product>; a P-384 key.
- * E_CERT_SHAPE, E_PRODUCT, E_CERT_TYPE (the other kind's issuer), E_KEY, E_CERT_EXT_MISSING (absent, or not of this product),
- * E_CERT_NONCANONICAL and E_CERT_PARSE for their values. */
+ * E_CERT_SHAPE, E_PRODUCT, E_CERT_TYPE (the other kind's issuer), E_KEY, E_CERT_EXT_MISSING
+ * (absent, or not of this product), E_CERT_NONCANONICAL and E_CERT_PARSE for their values. */
 TALLY_RESULT tally_snp_vek_decode(const struct tally_cert *c, struct tally_snp_vek *out);

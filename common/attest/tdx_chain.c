@@ -5,12 +5,12 @@
 #include <string.h>
 
 #include "common/hash.h"
+#include "common/text.h"
 
 static const char root_cn[] = "Intel SGX Root CA";
 
 /* TCB signing, root. */
 enum { SIGNERS = 2 };
-static const size_t signers_bytes_max = (size_t)SIGNERS * TALLY_CERT_BYTES_MAX;
 
 /* A PEM block ends in a newline; one zero may follow the last (C2.1). */
 static struct tally_slice without_zero(struct tally_slice pem)
@@ -18,44 +18,69 @@ static struct tally_slice without_zero(struct tally_slice pem)
     return pem.len > 0 && pem.at[pem.len - 1] == 0 ? tally_slice_of(pem.at, pem.len - 1) : pem;
 }
 
-static enum tally_status check_ca_name(const struct tally_tdx_cert *ca)
+static enum tally_status check_name(const struct tally_cert *c, const char *want)
 {
-    if (tally_tdx_cert_is(ca, "Intel SGX PCK Platform CA") == TALLY_OK) return TALLY_OK;
-    return tally_tdx_cert_is(ca, "Intel SGX PCK Processor CA");
+    char cn[TALLY_CERT_CN_SIZE];
+
+    TALLY_TRY(tally_cert_subject_cn(c, cn));
+    TALLY_REFUSE_UNLESS(strcmp(cn, want) == 0, TALLY_R_E_CERT_SHAPE,
+                        "a certificate of another name where \"%s\" belongs", want);
+    return TALLY_OK;
+}
+
+static enum tally_status check_ca_name(const struct tally_cert *ca)
+{
+    if (check_name(ca, "Intel SGX PCK Platform CA") == TALLY_OK) return TALLY_OK;
+    return check_name(ca, "Intel SGX PCK Processor CA");
+}
+
+/* All of Intel's are ECDSA P-256 with SHA-256. */
+static enum tally_status read_cert(struct tally_slice der, struct tally_ecdsa *place,
+                                   struct tally_cert *c)
+{
+    TALLY_TRY(tally_cert_parse(der, c));
+    tally_cert_place(c, place);
+    TALLY_TRY(tally_cert_alg_is(c, TALLY_ALG_ECDSA_SHA256));
+    return tally_cert_key_is(c, TALLY_KEY_P256);
 }
 
 static enum tally_status read_chain(struct tally_slice pem, struct tally_tdx_chain *c)
 {
+    const unsigned signs = TALLY_KU_CERT_SIGN | TALLY_KU_CRL_SIGN;
+    uint8_t bytes[TALLY_TDX_CHAIN * TALLY_CERT_BYTES_MAX];
+    struct tally_slice der[TALLY_TDX_CHAIN];
     size_t n = 0;
 
-    TALLY_TRY(
-        tally_pem_chain(without_zero(pem), c->own, sizeof c->own, c->der, TALLY_TDX_CHAIN, &n));
+    TALLY_TRY(tally_pem_chain(without_zero(pem), bytes, sizeof bytes, der, TALLY_TDX_CHAIN, &n));
     TALLY_REFUSE_UNLESS(n == TALLY_TDX_CHAIN, TALLY_R_E_CERT_SHAPE,
                         "a PCK chain of %zu certificates, not 3", n);
     for (size_t i = 0; i < TALLY_TDX_CHAIN; i++)
-        TALLY_TRY(tally_tdx_cert_parse(c->der[i], &c->certs[i]));
-    TALLY_TRY(tally_tdx_cert_is(&c->certs[TALLY_TDX_LEAF], "Intel SGX PCK Certificate"));
+        TALLY_TRY(read_cert(der[i], &c->place, &c->certs[i]));
+    TALLY_TRY(check_name(&c->certs[TALLY_TDX_LEAF], "Intel SGX PCK Certificate"));
     TALLY_TRY(check_ca_name(&c->certs[TALLY_TDX_CA]));
-    TALLY_TRY(tally_tdx_cert_is(&c->certs[TALLY_TDX_ROOT], root_cn));
-    TALLY_TRY(tally_tdx_cert_is_leaf(&c->certs[TALLY_TDX_LEAF]));
-    TALLY_TRY(tally_tdx_cert_is_ca(&c->certs[TALLY_TDX_CA], 0));
-    TALLY_TRY(tally_tdx_cert_is_ca(&c->certs[TALLY_TDX_ROOT], -1));
+    TALLY_TRY(check_name(&c->certs[TALLY_TDX_ROOT], root_cn));
+    TALLY_TRY(tally_cert_is_leaf(&c->certs[TALLY_TDX_LEAF], TALLY_KU_SIGN));
+    TALLY_TRY(tally_cert_is_ca(&c->certs[TALLY_TDX_CA], 0, signs));
+    TALLY_TRY(tally_cert_is_ca(&c->certs[TALLY_TDX_ROOT], -1, signs));
     return tally_tdx_pck_decode(&c->certs[TALLY_TDX_LEAF], &c->pck);
 }
 
 enum tally_status tally_tdx_chain_read(struct tally_slice pem, struct tally_tdx_chain **out)
 {
-    *out = malloc(sizeof **out);
+    *out = calloc(1, sizeof **out);
     TALLY_ENSURE(*out != NULL, TALLY_E_NOMEM, "PCK chain");
-    (*out)->sig.key = NULL;
     return read_chain(pem, *out);
+}
+
+static enum tally_status signed_by(const struct tally_cert *c, const struct tally_cert *issuer)
+{
+    return tally_cert_signed_by(c, issuer, TALLY_ALG_ECDSA_SHA256);
 }
 
 enum tally_status tally_tdx_chain_verify(struct tally_tdx_chain *c)
 {
-    TALLY_TRY(
-        tally_tdx_cert_signed_by(&c->certs[TALLY_TDX_CA], &c->certs[TALLY_TDX_ROOT], &c->sig));
-    return tally_tdx_cert_signed_by(&c->certs[TALLY_TDX_LEAF], &c->certs[TALLY_TDX_CA], &c->sig);
+    TALLY_TRY(signed_by(&c->certs[TALLY_TDX_CA], &c->certs[TALLY_TDX_ROOT]));
+    return signed_by(&c->certs[TALLY_TDX_LEAF], &c->certs[TALLY_TDX_CA]);
 }
 
 void tally_tdx_chain_free(void *chain)
@@ -63,53 +88,42 @@ void tally_tdx_chain_free(void *chain)
     struct tally_tdx_chain *c = chain;
 
     if (c == NULL) return;
-    tally_tdx_sig_free(&c->sig);
+    for (size_t i = 0; i < TALLY_TDX_CHAIN; i++) tally_cert_free(&c->certs[i]);
+    tally_ecdsa_free(&c->place);
     free(c);
-}
-
-static int nibble(uint8_t c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 /* Over the exact bytes; whatever is wrong with a signature, the collateral's is not good. */
 static enum tally_status check_json(struct tally_slice json, struct tally_slice hex,
-                                    const struct tally_tdx_cert *signer, struct tally_tdx_sig *with)
+                                    const struct tally_cert *signer)
 {
     uint8_t sig[TALLY_TDX_SIG_BYTES];
 
-    TALLY_REFUSE_UNLESS(hex.len == TALLY_TDX_SIG_HEX, TALLY_R_E_FORMAT,
-                        "a collateral signature of %zu characters, not %d", hex.len,
-                        TALLY_TDX_SIG_HEX);
-    for (size_t i = 0; i < sizeof sig; i++) {
-        int high = nibble(hex.at[2 * i]), low = nibble(hex.at[2 * i + 1]);
-        TALLY_REFUSE_UNLESS(high >= 0 && low >= 0, TALLY_R_E_FORMAT,
-                            "a collateral signature that is not hex");
-        sig[i] = (uint8_t)((unsigned)high << 4 | (unsigned)low);
-    }
-    TALLY_REFUSE_UNLESS(tally_tdx_sig_verify(with, signer->key, json, sig) == TALLY_OK,
-                        TALLY_R_E_COLLATERAL_SIG,
-                        "the signature of the collateral does not verify");
+    TALLY_REFUSE_UNLESS(tally_unhex_slice(hex, sig, sizeof sig), TALLY_R_E_FORMAT,
+                        "a collateral signature that is not %d digits of hex", TALLY_TDX_SIG_HEX);
+    TALLY_REFUSE_UNLESS(
+        tally_cert_ecdsa_verify(signer, TALLY_KEY_P256, json, TALLY_SLICE(sig)) == TALLY_OK,
+        TALLY_R_E_COLLATERAL_SIG, "the signature of the collateral does not verify");
     return TALLY_OK;
 }
 
 static enum tally_status read_signer(struct tally_slice pem, struct tally_tdx_chain *chain,
-                                     uint8_t *own, struct tally_tdx_cert *signer)
+                                     struct tally_cert *signer)
 {
+    const struct tally_cert *root = &chain->certs[TALLY_TDX_ROOT];
+    uint8_t bytes[SIGNERS * TALLY_CERT_BYTES_MAX];
     struct tally_slice der[SIGNERS];
     size_t n = 0;
 
-    TALLY_TRY(tally_pem_chain(without_zero(pem), own, signers_bytes_max, der, SIGNERS, &n));
+    TALLY_TRY(tally_pem_chain(without_zero(pem), bytes, sizeof bytes, der, SIGNERS, &n));
     TALLY_REFUSE_UNLESS(n == SIGNERS, TALLY_R_E_CERT_SHAPE,
                         "a TCB signing chain of %zu certificates, not 2", n);
-    TALLY_TRY(tally_tdx_cert_parse(der[0], signer));
-    TALLY_REFUSE_UNLESS(tally_slice_equal(der[1], chain->der[TALLY_TDX_ROOT]),
-                        TALLY_R_E_ROOT_UNTRUSTED, "the TCB signing chain is under another root");
-    TALLY_TRY(tally_tdx_cert_is(signer, "Intel SGX TCB Signing"));
-    TALLY_TRY(tally_tdx_cert_is_leaf(signer));
-    return tally_tdx_cert_signed_by(signer, &chain->certs[TALLY_TDX_ROOT], &chain->sig);
+    TALLY_TRY(read_cert(der[0], &chain->place, signer));
+    TALLY_REFUSE_UNLESS(tally_slice_equal(der[1], tally_cert_der(root)), TALLY_R_E_ROOT_UNTRUSTED,
+                        "the TCB signing chain is under another root");
+    TALLY_TRY(check_name(signer, "Intel SGX TCB Signing"));
+    TALLY_TRY(tally_cert_is_leaf(signer, TALLY_KU_SIGN));
+    return signed_by(signer, root);
 }
 
 /* The parts in one block of our own, so that what is parsed outlives the caller's bytes. */
@@ -123,57 +137,51 @@ static struct tally_slice keep(uint8_t **to, struct tally_slice s)
 }
 
 static enum tally_status verify_json(const struct tally_tdx_collateral *c,
-                                     struct tally_tdx_chain *chain, uint8_t **own,
-                                     struct tally_tdx_endorsed *e)
+                                     struct tally_tdx_chain *chain, struct tally_tdx_endorsed *e)
 {
-    uint8_t *certs = *own;
+    uint8_t *own = e->own;
 
-    *own += signers_bytes_max;
-    TALLY_TRY(read_signer(c->tcb_sign_chain, chain, certs, &e->signer));
-    TALLY_TRY(check_json(c->tcb_info, c->tcb_info_sig, &e->signer, &chain->sig));
-    TALLY_TRY(check_json(c->qe_identity, c->qe_identity_sig, &e->signer, &chain->sig));
-    TALLY_TRY(tally_tdx_tcb_info_read(keep(own, c->tcb_info), &e->info));
-    return tally_tdx_qe_identity_read(keep(own, c->qe_identity), &e->qe);
+    TALLY_TRY(read_signer(c->tcb_sign_chain, chain, &e->signer));
+    TALLY_TRY(check_json(c->tcb_info, c->tcb_info_sig, &e->signer));
+    TALLY_TRY(check_json(c->qe_identity, c->qe_identity_sig, &e->signer));
+    tally_cert_place(&e->signer, NULL); /* it may outlive the chain */
+    TALLY_TRY(tally_tdx_tcb_info_read(keep(&own, c->tcb_info), &e->info));
+    return tally_tdx_qe_identity_read(keep(&own, c->qe_identity), &e->qe);
 }
 
-static enum tally_status verify_crl(struct tally_slice der, const struct tally_tdx_cert *issuer,
-                                    struct tally_tdx_sig *with, struct tally_tdx_crl *out)
+static enum tally_status verify_crl(struct tally_slice der, const struct tally_cert *issuer,
+                                    struct tally_crl *out)
 {
-    TALLY_TRY(tally_tdx_crl_parse(der, out));
-    return tally_tdx_crl_signed_by(out, issuer, with);
+    TALLY_TRY(tally_crl_parse(der, out));
+    TALLY_TRY(tally_crl_alg_is(out, TALLY_ALG_ECDSA_SHA256));
+    return tally_crl_signed_by(out, issuer, TALLY_ALG_ECDSA_SHA256);
 }
 
 static enum tally_status verify(const struct tally_tdx_collateral *c, struct tally_tdx_chain *chain,
                                 struct tally_tdx_endorsed *e)
 {
-    uint8_t *own = e->own;
-
-    if (e->has_json) TALLY_TRY(verify_json(c, chain, &own, e));
+    if (e->has_json) TALLY_TRY(verify_json(c, chain, e));
     if (e->has_root_crl)
-        TALLY_TRY(verify_crl(keep(&own, c->root_crl), &chain->certs[TALLY_TDX_ROOT], &chain->sig,
-                             &e->root_crl));
+        TALLY_TRY(verify_crl(c->root_crl, &chain->certs[TALLY_TDX_ROOT], &e->root_crl));
     if (!e->has_pck_crl) return TALLY_OK;
-    return verify_crl(keep(&own, c->pck_crl), &chain->certs[TALLY_TDX_CA], &chain->sig,
-                      &e->pck_crl);
+    return verify_crl(c->pck_crl, &chain->certs[TALLY_TDX_CA], &e->pck_crl);
 }
 
 enum tally_status tally_tdx_endorsed_verify(const struct tally_tdx_collateral *c,
                                             struct tally_tdx_chain *chain,
                                             struct tally_tdx_endorsed **out)
 {
-    struct tally_tdx_endorsed *e = malloc(sizeof *e);
+    struct tally_tdx_endorsed *e = calloc(1, sizeof *e);
 
     *out = e;
     TALLY_ENSURE(e != NULL, TALLY_E_NOMEM, "TDX collateral");
-    e->own = NULL;
     TALLY_REFUSE_UNLESS(c->tcb_info.len <= TALLY_TDX_JSON_BYTES_MAX &&
                             c->qe_identity.len <= TALLY_TDX_JSON_BYTES_MAX &&
                             c->tcb_sign_chain.len <= TALLY_TDX_PEM_BYTES_MAX &&
                             c->root_crl.len <= TALLY_CRL_BYTES_MAX &&
                             c->pck_crl.len <= TALLY_CRL_BYTES_MAX,
                         TALLY_R_E_OVERSIZE, "TDX collateral is too large");
-    e->own = malloc(signers_bytes_max + c->tcb_info.len + c->qe_identity.len + c->root_crl.len +
-                    c->pck_crl.len);
+    e->own = malloc(c->tcb_info.len + c->qe_identity.len + 1);
     TALLY_ENSURE(e->own != NULL, TALLY_E_NOMEM, "TDX collateral");
     e->has_json = c->tcb_info.at != NULL;
     e->has_root_crl = c->root_crl.at != NULL;
@@ -186,6 +194,9 @@ void tally_tdx_endorsed_free(void *endorsed)
     struct tally_tdx_endorsed *e = endorsed;
 
     if (e == NULL) return;
+    tally_cert_free(&e->signer);
+    tally_crl_free(&e->root_crl);
+    tally_crl_free(&e->pck_crl);
     free(e->own);
     free(e);
 }
@@ -206,8 +217,8 @@ void tally_tdx_endorsed_digest(const struct tally_tdx_collateral *c,
                                         c->tcb_sign_chain,
                                         c->root_crl,
                                         c->pck_crl,
-                                        chain->der[TALLY_TDX_ROOT],
-                                        chain->der[TALLY_TDX_CA]};
+                                        tally_cert_der(&chain->certs[TALLY_TDX_ROOT]),
+                                        tally_cert_der(&chain->certs[TALLY_TDX_CA])};
     struct tally_hasher h;
     uint8_t len[5];
 

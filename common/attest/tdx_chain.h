@@ -5,16 +5,15 @@
 
 #include "common/attest/tdx_collateral.h"
 #include "common/attest/tdx_tcb.h"
+#include "common/ecdsa.h"
 
 /* PCK, its CA, root. */
 enum { TALLY_TDX_LEAF, TALLY_TDX_CA, TALLY_TDX_ROOT, TALLY_TDX_CHAIN };
 
 struct tally_tdx_chain {
-    struct tally_tdx_sig sig; /* for all signatures of an appraisal */
+    struct tally_ecdsa place; /* for all keys of an appraisal */
     struct tally_tdx_pck pck;
-    struct tally_tdx_cert certs[TALLY_TDX_CHAIN];
-    struct tally_slice der[TALLY_TDX_CHAIN];
-    uint8_t own[TALLY_TDX_CHAIN * TALLY_CERT_BYTES_MAX];
+    struct tally_cert certs[TALLY_TDX_CHAIN];
 };
 
 /* The chain of a quote as far as its bytes go: three certificates with the names, keys and
@@ -30,8 +29,8 @@ struct tally_tdx_endorsed {
     bool has_json, has_root_crl, has_pck_crl;
     struct tally_tdx_tcb_info info;
     struct tally_tdx_qe_identity qe;
-    struct tally_tdx_cert signer; /* Intel SGX TCB Signing */
-    struct tally_tdx_crl root_crl, pck_crl;
+    struct tally_cert signer; /* Intel SGX TCB Signing */
+    struct tally_crl root_crl, pck_crl;
     uint8_t *own;
 };
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "common/attest/tdx_der.h"
+#include "common/text.h"
 
 struct tally_tdx_json tally_tdx_json_from(struct tally_slice text)
 {
@@ -152,36 +152,21 @@ uint32_t tally_tdx_json_uint(struct tally_tdx_json *j, uint32_t max)
     return n > max ? 0 : (uint32_t)n;
 }
 
-static int nibble(uint8_t c)
-{
-    if (digit(c)) return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 void tally_tdx_json_hex(struct tally_tdx_json *j, uint8_t *out, size_t n)
 {
     struct tally_slice t = tally_tdx_json_text(j);
 
-    if (t.len != 2 * n) {
-        tally_tdx_json_fail(j, "hex of another length");
-        return;
-    }
-    for (size_t i = 0; i < n; i++) {
-        int high = nibble(t.at[2 * i]), low = nibble(t.at[2 * i + 1]);
-        if (high < 0 || low < 0) tally_tdx_json_fail(j, "hex");
-        out[i] = (uint8_t)((unsigned)(high & 15) << 4 | (unsigned)(low & 15));
-    }
+    if (!tally_unhex_slice(t, out, n)) tally_tdx_json_fail(j, "hex of that length");
 }
 
 /* The number in digits [at, at + n) of a time; fails on anything else. */
-static unsigned part(struct tally_tdx_json *j, struct tally_slice t, size_t at, size_t n)
+static int part(struct tally_tdx_json *j, struct tally_slice t, size_t at, size_t n)
 {
-    unsigned v = 0;
+    int v = 0;
 
     for (size_t i = at; i < at + n; i++) {
         if (!digit(t.at[i])) tally_tdx_json_fail(j, "a time");
-        v = v * 10 + (unsigned)(t.at[i] - '0');
+        v = v * 10 + (t.at[i] - '0');
     }
     return v;
 }
@@ -200,21 +185,20 @@ uint64_t tally_tdx_json_time(struct tally_tdx_json *j)
         if (form[i] != '.' && form[i] != (char)t.at[i]) tally_tdx_json_fail(j, "a time");
     }
     if (j->r.bad != NULL) return 0;
-    const unsigned rest[5] = {part(j, t, 5, 2), part(j, t, 8, 2), part(j, t, 11, 2),
-                              part(j, t, 14, 2), part(j, t, 17, 2)};
-    if (!tally_tdx_seconds(part(j, t, 0, 4), rest, &s)) tally_tdx_json_fail(j, "a time");
+    const int parts[6] = {part(j, t, 0, 4),  part(j, t, 5, 2),  part(j, t, 8, 2),
+                          part(j, t, 11, 2), part(j, t, 14, 2), part(j, t, 17, 2)};
+    if (!tally_time_of(parts, &s)) tally_tdx_json_fail(j, "a time");
     return s;
 }
 
 /* The rest of an escape, after its backslash. */
 static void skip_escape(struct tally_tdx_json *j)
 {
-    uint8_t c = tally_rd_u8(&j->r, "an escape");
+    uint8_t c = tally_rd_u8(&j->r, "an escape"), code[2];
 
     if (c == 0 || strchr("\"\\/bfnrtu", c) == NULL) tally_tdx_json_fail(j, "an escape");
-    for (int i = 0; c == 'u' && i < 4; i++) {
-        if (nibble(tally_rd_u8(&j->r, "an escape")) < 0) tally_tdx_json_fail(j, "an escape");
-    }
+    if (c == 'u' && !tally_unhex_slice(tally_rd_bytes(&j->r, 4, "an escape"), code, sizeof code))
+        tally_tdx_json_fail(j, "an escape");
 }
 
 /* Any text, with escapes: it is only passed over. */

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "common/attest/tdx_der.h"
+#include "common/der.h"
 
 static const uint8_t oid_sgx[] = {0x2a, 0x86, 0x48, 0x86, 0xf8, 0x4d, 0x01, 0x0d, 0x01};
 
@@ -16,7 +16,7 @@ enum { DYNAMIC = 1, CACHED, SMT };
 static bool next(struct tally_rd *list, size_t depth, uint8_t *number, struct tally_rd *value)
 {
     if (list->bad != NULL || list->left == 0) return false;
-    *value = tally_tdx_der_into(list, TALLY_DER_SEQUENCE, "a pair");
+    *value = tally_der_into(list, TALLY_DER_SEQUENCE, "a pair");
     struct tally_slice oid = tally_der_value(value, TALLY_DER_OID, "an OID");
     if (value->bad != NULL || oid.len != sizeof oid_sgx + depth ||
         memcmp(oid.at, oid_sgx, sizeof oid_sgx) != 0) {
@@ -83,7 +83,7 @@ static enum tally_status read_tcb(struct tally_rd *value, struct tally_tdx_pck *
 {
     enum { ALL = (1U << (CPUSVN + 1)) - 2 };
     uint8_t cpu_svn[16] = {0};
-    struct tally_rd list = tally_tdx_der_into(value, TALLY_DER_SEQUENCE, "TCB"), v;
+    struct tally_rd list = tally_der_into(value, TALLY_DER_SEQUENCE, "TCB"), v;
     uint32_t seen = 0;
     uint8_t i;
 
@@ -106,7 +106,7 @@ static enum tally_status read_tcb(struct tally_rd *value, struct tally_tdx_pck *
 
 static enum tally_status read_configuration(struct tally_rd *value, struct tally_tdx_pck *p)
 {
-    struct tally_rd list = tally_tdx_der_into(value, TALLY_DER_SEQUENCE, "configuration"), v;
+    struct tally_rd list = tally_der_into(value, TALLY_DER_SEQUENCE, "configuration"), v;
     uint32_t seen = 0;
     uint8_t i;
 
@@ -143,10 +143,10 @@ static enum tally_status read_part(uint8_t i, struct tally_rd *v, struct tally_t
     }
 }
 
-enum tally_status tally_tdx_pck_decode(const struct tally_tdx_cert *leaf, struct tally_tdx_pck *out)
+enum tally_status tally_tdx_pck_decode(const struct tally_cert *leaf, struct tally_tdx_pck *out)
 {
     enum { NEEDED = 1U << PPID | 1U << TCB | 1U << PCEID | 1U << FMSPC | 1U << SGX_TYPE };
-    struct tally_slice ext = tally_tdx_cert_ext(leaf, TALLY_SLICE(oid_sgx));
+    struct tally_slice ext = tally_cert_ext(leaf, "1.2.840.113741.1.13.1");
     struct tally_tdx_pck p = {0};
     uint32_t seen = 0;
     uint8_t i;
@@ -154,7 +154,7 @@ enum tally_status tally_tdx_pck_decode(const struct tally_tdx_cert *leaf, struct
     TALLY_REFUSE_UNLESS(ext.at != NULL, TALLY_R_E_CERT_EXT_MISSING, "no SGX extension");
     TALLY_TRY(tally_der_check(ext));
     struct tally_rd r = tally_rd_from(ext), v;
-    struct tally_rd list = tally_tdx_der_into(&r, TALLY_DER_SEQUENCE, "the SGX extension");
+    struct tally_rd list = tally_der_into(&r, TALLY_DER_SEQUENCE, "the SGX extension");
     while (next(&list, 1, &i, &v)) {
         TALLY_TRY(read_part(i, &v, &p));
         TALLY_TRY(settle(&v, i, &seen));

@@ -2,7 +2,7 @@
  * 1.2.840.113741.1.13.1; ATTESTATION.md C2.1). */
 #pragma once
 
-#include "common/attest/tdx_cert.h"
+#include "common/cert.h"
 
 struct tally_tdx_pck {
     uint8_t ppid[16];
@@ -17,4 +17,4 @@ struct tally_tdx_pck {
 
 /* E_CERT_EXT_MISSING (the extension, or one of its parts), E_CERT_EXT_DUP, E_CERT_PARSE,
  * E_CERT_NONCANONICAL. */
-TALLY_RESULT tally_tdx_pck_decode(const struct tally_tdx_cert *leaf, struct tally_tdx_pck *out);
+TALLY_RESULT tally_tdx_pck_decode(const struct tally_cert *leaf, struct tally_tdx_pck *out);

@@ -192,13 +192,12 @@ static enum tally_status read_list(const struct tally_json_at *at, size_t which,
     return TALLY_OK;
 }
 
-enum tally_status tally_tdx_policy_from_json(const json_t *object, struct tally_tdx_policy *policy)
+enum tally_status tally_tdx_policy_change(const json_t *object, struct tally_tdx_policy *policy)
 {
-    struct tally_tdx_policy p;
+    struct tally_tdx_policy p = *policy;
     struct tally_json_at document = tally_json_root(object);
     struct tally_json_at root = {.value = object, .parent = &document, .key = "tdx policy"};
 
-    tally_tdx_policy_strict(&p);
     TALLY_TRY(tally_json_keys(&root, keys));
     struct tally_json_at status = tally_json_member(&root, "status");
     struct tally_json_at advisories = tally_json_member(&root, "advisories");
@@ -210,6 +209,16 @@ enum tally_status tally_tdx_policy_from_json(const json_t *object, struct tally_
         struct tally_json_at at = tally_json_member(&root, lists[i].key);
         TALLY_TRY(read_list(&at, i, &p));
     }
+    *policy = p;
+    return TALLY_OK;
+}
+
+enum tally_status tally_tdx_policy_from_json(const json_t *object, struct tally_tdx_policy *policy)
+{
+    struct tally_tdx_policy p;
+
+    tally_tdx_policy_strict(&p);
+    TALLY_TRY(tally_tdx_policy_change(object, &p));
     *policy = p;
     return TALLY_OK;
 }

@@ -69,6 +69,8 @@ struct tally_tdx_policy {
 
 /* The policy object of a federation document. TALLY_E_CONFIG says which key is wrong. */
 TALLY_RESULT tally_tdx_policy_from_json(const json_t *object, struct tally_tdx_policy *policy);
+/* The rules that the object names, and no others; what fails changes nothing. */
+TALLY_RESULT tally_tdx_policy_change(const json_t *object, struct tally_tdx_policy *policy);
 /* The same object with every key that means something spelled out; the caller owns it, NULL when
  * out of memory. */
 json_t *tally_tdx_policy_to_json(const struct tally_tdx_policy *policy);

@@ -32,6 +32,7 @@ enum {
     TALLY_TDX_LEVELS_MAX = 64,      /* of the platform */
     TALLY_TDX_SVN_LEVELS_MAX = 128, /* of all modules together; of the QE */
     TALLY_TDX_MODULES_MAX = 16,
+    TALLY_TDX_LEVEL_ADVISORIES_MAX = 128, /* Intel's levels name up to 19 */
 };
 
 /* What a matched level says. */

@@ -30,7 +30,8 @@ bool tally_tdx_read_said(struct tally_tdx_json *j, struct tally_slice key,
         said->advisories = tally_tdx_json_skip(j);
         tally_tdx_json_list(&at);
         while (tally_tdx_json_item(&at, &n)) (void)tally_tdx_json_text(&at);
-        if (at.r.bad != NULL) tally_tdx_json_fail(j, "advisories");
+        if (at.r.bad != NULL || n > TALLY_TDX_LEVEL_ADVISORIES_MAX)
+            tally_tdx_json_fail(j, "advisories, and not too many");
     } else {
         return false;
     }

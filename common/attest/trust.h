@@ -109,6 +109,8 @@ struct tally_snp_policy {
 
 /* The policy object of a federation document. TALLY_E_CONFIG says which key is wrong. */
 TALLY_RESULT tally_snp_policy_from_json(const json_t *object, struct tally_snp_policy *policy);
+/* The rules that the object names, and no others; what fails changes nothing. */
+TALLY_RESULT tally_snp_policy_change(const json_t *object, struct tally_snp_policy *policy);
 /* The same object with every key spelled out but lists that compare nothing; the caller owns it,
  * NULL when out of memory. */
 json_t *tally_snp_policy_to_json(const struct tally_snp_policy *policy);

@@ -83,6 +83,7 @@ static enum tally_status read_floor(const json_t *o, struct tally_tcb_floor *f)
 {
     enum { KEYS = 6 };
 
+    *f = (struct tally_tcb_floor){0};
     TALLY_ENSURE(json_is_object(o), TALLY_E_CONFIG, "snp policy: \"tcb\" holds no object");
     TALLY_TRY(read_byte(o, "family", &f->family));
     TALLY_TRY(read_models(json_object_get(o, "models"), f));
@@ -144,6 +145,7 @@ static enum tally_status read_list(const json_t *v, size_t which, struct tally_s
     TALLY_ENSURE(n >= 1 && n <= TALLY_SNP_LIST_MAX, TALLY_E_CONFIG,
                  "snp policy: \"%s\" is not a list of 1 to %d", lists[which].key,
                  TALLY_SNP_LIST_MAX);
+    *list = (struct tally_snp_list){0};
     for (size_t i = 0; i < n; i++)
         TALLY_TRY(
             read_item(json_array_get(v, i), lists[which].key, lists[which].bytes, list->items[i]));
@@ -246,12 +248,9 @@ static enum tally_status read_key(const char *key, const json_t *v, struct tally
     return read_numbers(key, v, p);
 }
 
-enum tally_status tally_snp_policy_from_json(const json_t *object, struct tally_snp_policy *policy)
+enum tally_status tally_snp_policy_change(const json_t *object, struct tally_snp_policy *policy)
 {
-    struct tally_snp_policy p = {.allow_vcek = true,
-                                 .require_alias_check = true,
-                                 .products = TALLY_SNP_PRODUCTS_STRICT,
-                                 .versions = TALLY_SNP_VERSIONS_STRICT};
+    struct tally_snp_policy p = *policy;
     json_t *o = json_deep_copy(object); /* jansson iterates over objects it may change */
     const char *key;
     json_t *v;
@@ -264,6 +263,18 @@ enum tally_status tally_snp_policy_from_json(const json_t *object, struct tally_
     }
     json_decref(o);
     TALLY_TRY(s);
+    *policy = p;
+    return TALLY_OK;
+}
+
+enum tally_status tally_snp_policy_from_json(const json_t *object, struct tally_snp_policy *policy)
+{
+    struct tally_snp_policy p = {.allow_vcek = true,
+                                 .require_alias_check = true,
+                                 .products = TALLY_SNP_PRODUCTS_STRICT,
+                                 .versions = TALLY_SNP_VERSIONS_STRICT};
+
+    TALLY_TRY(tally_snp_policy_change(object, &p));
     TALLY_ENSURE(p.floors_n > 0, TALLY_E_CONFIG, "snp policy: not an object with \"tcb\"");
     *policy = p;
     return TALLY_OK;

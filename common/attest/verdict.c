@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/secret.h"
+
 void tally_verdict_init(struct tally_verdict *v)
 {
     *v = (struct tally_verdict){.not_after_s = UINT64_MAX};
@@ -21,7 +23,7 @@ void tally_verdict_fail(struct tally_verdict *v, enum tally_reason reason, const
 {
     va_list ap;
 
-    TALLY_ASSERT(v->failed_n < TALLY_FAILURES_MAX);
+    if (v->failed_n == TALLY_FAILURES_MAX) return;
     va_start(ap, fmt);
     set(&v->failed[v->failed_n++], reason, fmt, ap);
     va_end(ap);
@@ -31,7 +33,7 @@ void tally_verdict_miss(struct tally_verdict *v, enum tally_reason reason, const
 {
     va_list ap;
 
-    TALLY_ASSERT(v->missing_n < TALLY_MISSING_MAX);
+    if (v->missing_n == TALLY_MISSING_MAX) return;
     va_start(ap, fmt);
     set(&v->missing[v->missing_n++], reason, fmt, ap);
     va_end(ap);
@@ -55,14 +57,42 @@ enum tally_status tally_verdict_end(struct tally_verdict *v)
 {
     if (v->not_after_s == UINT64_MAX || v->not_before_s > v->not_after_s)
         v->not_before_s = v->not_after_s = 0;
+    if (v->failed_n + v->missing_n == 0 && v->not_after_s == 0)
+        tally_verdict_fail(v, TALLY_R_E_CERT_EXPIRED, "the verdict holds at no time");
     v->undecided = v->failed_n == 0 && v->missing_n > 0;
     if (v->failed_n > 0) return TALLY_REFUSE(v->failed[0].reason, "%s", v->failed[0].why);
     if (v->missing_n > 0) {
         enum tally_status s = TALLY_REFUSE(v->missing[0].reason, "%s", v->missing[0].why);
         return s == TALLY_OK ? s : TALLY_E_UNDECIDED;
     }
-    TALLY_ASSERT(v->authentic && v->not_after_s != 0);
+    TALLY_ASSERT(v->authentic);
     return TALLY_OK;
+}
+
+void tally_verdict_report_data(struct tally_verdict *v, const uint8_t report_data[64],
+                               const struct tally_expect *e, bool needed)
+{
+    enum { HALF = TALLY_REPORT_DATA_BYTES / 2 };
+
+    if (e->report_data == NULL) {
+        if (needed) tally_verdict_miss(v, TALLY_R_E_REPORT_DATA, "no REPORT_DATA to compare with");
+        return;
+    }
+    bool first =
+        tally_secret_equal(tally_slice_of(report_data, HALF), tally_slice_of(e->report_data, HALF));
+    bool second = tally_secret_equal(tally_slice_of(report_data + HALF, HALF),
+                                     tally_slice_of(e->report_data + HALF, HALF));
+    if (e->whole_report_data) {
+        if (!first || !second)
+            tally_verdict_fail(v, TALLY_R_E_REPORT_DATA, "REPORT_DATA is not what was asked for");
+        return;
+    }
+    if (!first)
+        tally_verdict_fail(v, TALLY_R_E_CHANNEL_BINDING,
+                           "the first half of REPORT_DATA is not this session's");
+    if (!second)
+        tally_verdict_fail(v, TALLY_R_E_REPORT_DATA,
+                           "the second half of REPORT_DATA is not this key block's");
 }
 
 static struct tally_claim *claim(struct tally_verdict *v, const char *name,

@@ -1,4 +1,5 @@
-/* verdict.h - how verifiers fill a verdict: every failure in order, none lost. */
+/* verdict.h - how verifiers fill a verdict: every failure in order. What is beyond the lists' ends
+ * (a set of broken devices) is dropped; the verdict is refused all the same. */
 #pragma once
 
 #include "common/attest/appraise.h"
@@ -25,6 +26,12 @@ void tally_claim_hex(struct tally_verdict *v, const char *name, struct tally_sli
 void tally_claim_number(struct tally_verdict *v, const char *name, uint64_t number);
 void tally_claim_mask(struct tally_verdict *v, const char *name, uint64_t bits);
 void tally_claim_bool(struct tally_verdict *v, const char *name, bool b);
+
+/* Compares REPORT_DATA (64 bytes): E_CHANNEL_BINDING for the first half, which names the session or
+ * update, E_REPORT_DATA for the second, the key block's. needed: without one to compare with,
+ * undecided. */
+void tally_verdict_report_data(struct tally_verdict *v, const uint8_t report_data[64],
+                               const struct tally_expect *expect, bool needed);
 
 /* What the verdict means; sets undecided. */
 TALLY_RESULT tally_verdict_end(struct tally_verdict *v);

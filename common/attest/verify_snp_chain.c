@@ -206,9 +206,11 @@ enum tally_status tally_snp_chain_own_crl(struct tally_snp_chain *c, uint64_t no
     if (c->own_seen && !in_force(&c->own, now_s)) return TALLY_OK;
     TALLY_TRY(tally_crl_parse(der, &crl));
     c->own = (struct tally_snp_crl){crl.this_update_s, crl.next_update_s};
-    c->own_seen = true;
-    if (!in_force(&c->own, now_s) && tally_crl_clears(&crl, &c->issuer) == TALLY_OK)
+    if (!in_force(&c->own, now_s)) {
+        TALLY_TRY(tally_crl_clears(&crl, &c->issuer));
+        c->own_seen = true; /* and it lists nothing: it need not be read again until it holds */
         return TALLY_OK;
+    }
     return take_crl(&crl, c);
 }
 

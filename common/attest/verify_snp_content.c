@@ -203,28 +203,6 @@ static bool listed(const uint8_t *what, size_t size, const void *list, uint32_t 
     return false;
 }
 
-/* Step 16: whose half differs says whether the session or the key block is another. */
-static void check_report_data(const struct tally_snp_report *r, const struct tally_expect *e,
-                              bool needed, struct tally_verdict *v)
-{
-    enum { HALF = TALLY_REPORT_DATA_BYTES / 2 };
-
-    if (e->report_data == NULL) {
-        if (needed) tally_verdict_miss(v, R_(REPORT_DATA), "no REPORT_DATA to compare with");
-        return;
-    }
-    bool first = tally_secret_equal(tally_slice_of(r->report_data, HALF),
-                                    tally_slice_of(e->report_data, HALF));
-    bool second = tally_secret_equal(tally_slice_of(r->report_data + HALF, HALF),
-                                     tally_slice_of(e->report_data + HALF, HALF));
-    if (!first)
-        tally_verdict_fail(v, R_(CHANNEL_BINDING),
-                           "the first half of REPORT_DATA is not this session's");
-    if (!second)
-        tally_verdict_fail(v, R_(REPORT_DATA),
-                           "the second half of REPORT_DATA is not this key block's");
-}
-
 /* Step 17. */
 static void check_measurement(const struct tally_snp_report *r, const struct tally_expect *e,
                               bool needed, struct tally_verdict *v)
@@ -286,7 +264,7 @@ void tally_verify_snp_content(const struct tally_snp_content *c,
         memcmp(r->host_data, expect->host_data, sizeof r->host_data) != 0)
         tally_verdict_fail(v, R_(HOST_DATA), "HOST_DATA is another");
     check_trust(expect, strict, v);
-    check_report_data(r, expect, strict, v);
+    tally_verdict_report_data(v, r->report_data, expect, strict);
     check_measurement(r, expect, strict, v);
     check_machine(c, expect, strict, v);
 }

@@ -56,8 +56,10 @@ static bool check_structure(struct job *j)
 /* The root is pinned, so its own signature says nothing. */
 static bool find_root(struct job *j, const struct tally_anchor *anchors, uint32_t n)
 {
+    const struct tally_slice root = tally_cert_der(&j->chain->certs[TALLY_TDX_ROOT]);
+
     for (uint32_t i = 0; i < n; i++) {
-        if (!tally_slice_equal(anchors[i].root, j->chain->der[TALLY_TDX_ROOT])) continue;
+        if (!tally_slice_equal(anchors[i].root, root)) continue;
         j->v->trust = anchors[i].trust;
         return true;
     }
@@ -82,7 +84,7 @@ static bool get_chain(struct job *j, const struct tally_anchor *anchors, uint32_
     return true;
 }
 
-static void check_cert_dates(struct job *j, const struct tally_tdx_cert *c, const char *name)
+static void check_cert_dates(struct job *j, const struct tally_cert *c, const char *name)
 {
     uint64_t now = j->expect->now_s;
 
@@ -147,8 +149,8 @@ static bool get_endorsed(struct job *j)
     return j->endorsed_good;
 }
 
-static void check_crl(struct job *j, const struct tally_tdx_crl *crl,
-                      const struct tally_tdx_cert *const certs[2], const char *name)
+static void check_crl(struct job *j, const struct tally_crl *crl,
+                      const struct tally_cert *const certs[2], const char *name)
 {
     uint64_t now = j->expect->now_s;
 
@@ -159,7 +161,7 @@ static void check_crl(struct job *j, const struct tally_tdx_crl *crl,
     if (now > crl->next_update_s)
         tally_verdict_fail(j->v, R_(CRL_EXPIRED), "the %s's revocation list has expired", name);
     for (int i = 0; i < 2 && certs[i] != NULL; i++) {
-        if (tally_tdx_crl_lists(crl->rows, certs[i]->serial))
+        if (tally_crl_clears(crl, certs[i]) != TALLY_OK)
             tally_verdict_fail(j->v, R_(REVOKED), "the %s has revoked a certificate of this chain",
                                name);
     }
@@ -169,10 +171,9 @@ static void check_crl(struct job *j, const struct tally_tdx_crl *crl,
 static void check_revocation(struct job *j)
 {
     const struct tally_tdx_endorsed *e = j->endorsed;
-    const struct tally_tdx_cert *certs = j->chain->certs;
-    const struct tally_tdx_cert *of_root[2] = {&certs[TALLY_TDX_CA],
-                                               e->has_json ? &e->signer : NULL};
-    const struct tally_tdx_cert *of_ca[2] = {&certs[TALLY_TDX_LEAF], NULL};
+    const struct tally_cert *certs = j->chain->certs;
+    const struct tally_cert *of_root[2] = {&certs[TALLY_TDX_CA], e->has_json ? &e->signer : NULL};
+    const struct tally_cert *of_ca[2] = {&certs[TALLY_TDX_LEAF], NULL};
 
     if (e->has_root_crl) check_crl(j, &e->root_crl, of_root, "root");
     if (e->has_pck_crl) check_crl(j, &e->pck_crl, of_ca, "PCK's CA");
@@ -221,8 +222,8 @@ static enum tally_status check_qe(const struct job *j)
     const struct tally_tdx_quote *q = &j->quote;
     uint8_t bound[sizeof q->qe.report_data] = {0};
 
-    TALLY_TRY(tally_tdx_sig_verify(&j->chain->sig, j->chain->certs[TALLY_TDX_LEAF].key, q->qe_part,
-                                   q->qe_signature));
+    TALLY_TRY(tally_cert_ecdsa_verify(&j->chain->certs[TALLY_TDX_LEAF], TALLY_KEY_P256, q->qe_part,
+                                      TALLY_SLICE(q->qe_signature)));
     TALLY_SHA256_OF(bound, TALLY_SLICE(q->ak), q->auth);
     TALLY_REFUSE_UNLESS(memcmp(bound, q->qe.report_data, sizeof bound) == 0, R_(QE_BINDING),
                         "the quoting enclave did not vouch for this attestation key");
@@ -243,8 +244,8 @@ static void check_qe_identity(struct job *j)
 /* Step 9. */
 static enum tally_status check_signature(const struct job *j)
 {
-    return tally_tdx_sig_verify(&j->chain->sig, j->quote.ak, j->quote.signed_part,
-                                j->quote.signature);
+    return tally_ecdsa_verify_at(&j->chain->place, TALLY_KEY_P256, TALLY_SLICE(j->quote.ak),
+                                 j->quote.signed_part, TALLY_SLICE(j->quote.signature));
 }
 
 /* Steps 10 to 13 before the judgement on them. */

@@ -174,17 +174,6 @@ static void check_eventlog(const struct tally_tdx_content *c, struct tally_verdi
 }
 
 /* Step 17. */
-static void check_report_data(const struct tally_tdx_quote *q, const struct tally_expect *e,
-                              bool needed, struct tally_verdict *v)
-{
-    if (e->report_data == NULL) {
-        if (needed) tally_verdict_miss(v, R_(REPORT_DATA), "no REPORTDATA to compare with");
-    } else if (!tally_secret_equal(TALLY_SLICE(q->report_data),
-                                   tally_slice_of(e->report_data, TALLY_REPORT_DATA_BYTES))) {
-        tally_verdict_fail(v, R_(REPORT_DATA), "REPORTDATA is another");
-    }
-}
-
 static bool measures(const struct tally_tdx_quote *q, const struct tally_td_measurement *m)
 {
     return memcmp(q->mrtd, m->mrtd, sizeof q->mrtd) == 0 && m->rtmr_n <= TALLY_RTMRS &&
@@ -240,7 +229,7 @@ void tally_verify_tdx_content(const struct tally_tdx_content *c,
     }
     check_eventlog(c, v);
     check_trust(expect, strict, v);
-    check_report_data(c->quote, expect, strict, v);
+    tally_verdict_report_data(v, c->quote->report_data, expect, strict);
     check_measurement(c->quote, expect, strict, v);
     check_machine(expect, strict, v);
 }

@@ -7,6 +7,7 @@
 
 #include "agent/cmd_evidence.h"
 #include "agent/evidence_case.h"
+#include "common/attest/verdict.h"
 #include "common/text.h"
 #include "tests/lib/simulated.h"
 #include "tests/lib/suite.h"
@@ -16,9 +17,9 @@ enum { ARGS = 32, PATH = 512 };
 static char dir[64] = "evidence_test_XXXXXX";
 static struct tally_federation federation; /* what "federation.json" holds */
 
-/* In place of the documents' loader: the file's name is all that is read. */
-__attribute__((weak)) enum tally_status tally_federation_load_file(const char *path,
-                                                                   struct tally_federation *out)
+/* In place of the documents' loader (the linker's --wrap): the file's name is all that is read. */
+TALLY_RESULT __wrap_tally_federation_load_file(const char *path, struct tally_federation *out);
+enum tally_status __wrap_tally_federation_load_file(const char *path, struct tally_federation *out)
 {
     TALLY_ENSURE(strstr(path, "federation.json") != NULL, TALLY_E_CONFIG, "no federation");
     *out = federation;
@@ -58,11 +59,11 @@ static void write_file(const char *name, const void *p, size_t n)
 /* Runs `evidence` with these words; its stdout goes to a file. */
 static int run(const char *const *words)
 {
-    char *argv[ARGS + 1];
+    char *argv[ARGS + 1], *own[ARGS]; /* the command moves its words about */
     int argc = 0;
 
     for (; words[argc] != NULL; argc++) {
-        argv[argc] = strdup(words[argc]);
+        argv[argc] = own[argc] = strdup(words[argc]);
         ck_assert_ptr_nonnull(argv[argc]);
     }
     argv[argc] = NULL;
@@ -73,7 +74,7 @@ static int run(const char *const *words)
     ck_assert_int_eq(dup2(keep, 1), 1);
     (void)close(fd);
     (void)close(keep);
-    for (int i = 0; i < argc; i++) free(argv[i]);
+    for (int i = 0; i < argc; i++) free(own[i]);
     return rc;
 }
 
@@ -259,10 +260,12 @@ START_TEST(a_byte_round_the_report_is_refused)
 {
     uint8_t b[TALLY_SNP_REPORT_BYTES + 2] = {0};
     char now[TALLY_TIME_TEXT_SIZE];
-    size_t len = 0;
 
     tally_time_text(SIM_NOW_S, now);
-    ck_assert_int_eq(evidence_read_file(in_dir("report.bin"), b + 1, sizeof b - 1, &len), TALLY_OK);
+    FILE *f = fopen(in_dir("report.bin"), "rb");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_uint_eq(fread(b + 1, 1, sizeof b - 1, f), TALLY_SNP_REPORT_BYTES);
+    ck_assert_int_eq(fclose(f), 0);
     write_file("longer.bin", b + 1, TALLY_SNP_REPORT_BYTES + 1);
     ck_assert_int_eq(verify_kept("longer.bin", now, NULL), 1);
     json_t *j = out_json();
@@ -289,7 +292,7 @@ START_TEST(wrong_usage_exits_2_and_a_missing_file_1)
     ck_assert_int_eq(RUN("verify", "tdx"), 2);
     ck_assert_int_eq(RUN("judge", "snp"), 2);
     ck_assert_int_eq(RUN("verify", "snp"), 2);
-    ck_assert_int_eq(RUN("verify", "snp", "--report", r, "--vek", k), 2);
+    ck_assert_int_eq(RUN("verify", "snp", "--report", r, "--vek", k), 1); /* no vendor's */
     ck_assert_int_eq(RUN("verify", "snp", "--report", r, "--vek", k, "--anchor", a, "extra"), 2);
     ck_assert_int_eq(RUN("verify", "snp", "--report", r, "--vek", k, "--anchor", a, "--what"), 2);
     ck_assert_int_eq(RUN("verify", "snp", "--report", r, "--vek", k, "--anchor"), 2);
@@ -298,7 +301,11 @@ START_TEST(wrong_usage_exits_2_and_a_missing_file_1)
     ck_assert_int_eq(
         RUN("verify", "snp", "--report", r, "--vek", k, "--anchor", a, "--at", "yesterday"), 2);
     ck_assert_int_eq(
-        RUN("verify", "snp", "--report", r, "--vek", k, "--anchor", a, "--policy", "lax"), 2);
+        RUN("verify", "snp", "--report", r, "--vek", k, "--anchor", a, "--policy", "lax"), 1);
+    ck_assert_int_eq(
+        RUN("verify", "snp", "--report", r, "--vek", k, "--anchor", a, "--set", "lax=true"), 2);
+    ck_assert_int_eq(
+        RUN("verify", "snp", "--report", r, "--vek", k, "--anchor", a, "--set", "smt=maybe"), 2);
     ck_assert_int_eq(
         RUN("verify", "snp", "--report", r, "--vek", k, "--anchor", a, "--report-data", "00"), 2);
     ck_assert_int_eq(RUN("verify", "snp", "--report", r, "--vek", k, "--anchor", a, "--federation",
@@ -313,6 +320,74 @@ START_TEST(wrong_usage_exits_2_and_a_missing_file_1)
     json_t *j = out_json();
     ck_assert_str_ne(text(j, "error"), "");
     json_decref(j);
+}
+END_TEST
+
+/* What is given and would not be looked at, or compares with nothing. */
+START_TEST(options_that_would_do_nothing_are_refused)
+{
+    const char *r = in_dir("report.bin"), *k = in_dir("vcek.der");
+
+    ck_assert_int_eq(RUN("verify", "snp", "--report", r, "--vek", k, "--policy", "strict",
+                         "--federation", in_dir("federation.json")),
+                     2);
+    ck_assert_int_eq(RUN("verify", "snp", "--report", r, "--vek", k, "--policy", "strict",
+                         "--policy-key", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+                     2);
+    ck_assert_int_eq(RUN("verify", "nvgpu", "--report", r, "--chain", r, "--nonce", ""), 2);
+    ck_assert_int_eq(
+        RUN("verify", "nvgpu", "--report", r, "--chain", r, "--nonce", "00", "--set", "gpus=8"), 2);
+    ck_assert_int_eq(
+        RUN("verify", "tpm", "--attest", r, "--sig", r, "--pcrs", r, "--ak", r, "--nonce", ""), 1);
+    ck_assert_int_eq(RUN("verify", "azure", "--hcl", r, "--vek", k, "--nonce", "00"), 2);
+    ck_assert_int_eq(RUN("verify", "azure", "--hcl", r, "--vek", k, "--eventlog", r), 2);
+    ck_assert_int_eq(RUN("verify", "azure", "--hcl", r, "--vek", k, "--ak-issuer", r), 2);
+    ck_assert_int_eq(
+        RUN("verify", "tdx", "--quote", r, "--policy", "integrity", "--set", "evaluation_min=18"),
+        2);
+}
+END_TEST
+
+START_TEST(a_policy_without_rules_for_the_kind_judges_nothing)
+{
+    const char *r = in_dir("report.bin");
+
+    ck_assert_int_eq(RUN("verify", "tpm", "--attest", r, "--sig", r, "--pcrs", r, "--ak", r,
+                         "--nonce", "00", "--federation", in_dir("federation.json"), "--json"),
+                     1);
+    json_t *j = out_json();
+    ck_assert(checked(j, "E_TEE_TYPE"));
+    json_decref(j);
+}
+END_TEST
+
+/* Any node's machine will do, by what that node's entry lists and nothing else. */
+START_TEST(a_machine_is_one_of_some_node)
+{
+    static struct evidence_case c;
+    static struct tally_verdict v;
+    static const struct evidence_options o = {.federation = "f"};
+    uint8_t key[TALLY_ID_KEY_BYTES] = {9};
+
+    tally_verdict_init(&v);
+    v.authentic = true;
+    tally_verdict_window(&v, 1, 2);
+    v.chip[0] = 7;
+    c.options = &o;
+    c.federation.nodes_n = 2;
+    c.federation.nodes[0].id_keys_n = 1; /* an SNP node, by its id key */
+    c.federation.nodes[0].id_keys[0][0] = 9;
+    c.federation.nodes[1].chips_n = 1; /* a TDX node, by its chip */
+    c.federation.nodes[1].chips[0][0] = 7;
+    ck_assert_int_eq(evidence_case_machine(&c, NULL, TALLY_OK, &v), TALLY_OK);
+    v.chip[0] = 8;
+    ck_assert_int_eq(evidence_case_machine(&c, key, TALLY_OK, &v), TALLY_OK);
+    key[0] = 8;
+    ck_assert_int_eq(evidence_case_machine(&c, key, TALLY_OK, &v), TALLY_E_UNTRUSTED);
+    ck_assert(v.failed_n == 1 && tally_reason() == TALLY_R_E_CHIP);
+    c.federation.nodes_n = 1;
+    ck_assert_int_eq(evidence_case_machine(&c, key, TALLY_OK, &v), TALLY_E_UNTRUSTED);
+    ck_assert_int_eq(v.failed[1].reason, TALLY_R_E_ID_BLOCK);
 }
 END_TEST
 
@@ -353,7 +428,8 @@ static void write_kept_files(void)
     write_file("ask.der", s.in.issuer.at, s.in.issuer.len);
     write_file("crl.der", s.in.crls[0].at, s.in.crls[0].len);
     f->mode = TALLY_MODE_TEST;
-    f->snp = s.policy;
+    f->policy.snp = s.policy;
+    f->policy.parts = TALLY_POLICY_SNP;
     f->anchors[0] = *simulated_anchor();
     f->anchors_n = 1;
     f->nodes_n = 2;
@@ -389,6 +465,9 @@ int main(void)
     tcase_add_test(t, kept_evidence_is_judged_by_the_federation_alone);
     tcase_add_test(t, a_byte_round_the_report_is_refused);
     tcase_add_test(t, wrong_usage_exits_2_and_a_missing_file_1);
+    tcase_add_test(t, options_that_would_do_nothing_are_refused);
+    tcase_add_test(t, a_policy_without_rules_for_the_kind_judges_nothing);
+    tcase_add_test(t, a_machine_is_one_of_some_node);
     tcase_add_test(t, show_names_every_field_with_its_offset);
     return tally_suite_run("agent/cmd_evidence", t);
 }

@@ -85,7 +85,8 @@ static void make_federation(void)
     json_decref(j);
     f.anchors[0] = *simulated_anchor();
     f.anchors_n = 1;
-    tally_snp_policy_strict(&f.snp);
+    tally_policy_strict(&f.policy);
+    f.policy.parts = TALLY_POLICY_SNP;
     for (uint32_t i = 0; i < f.nodes_n; i++)
         tally_sim_chip_digest(simulated_chip(), f.nodes[i].chips[0]);
     for (uint32_t i = 0; i < f.measurements_n; i++) {
@@ -131,15 +132,15 @@ static void tear_down(void)
 static void quote(struct tally_wr *ev, struct tally_wr *endorsements)
 {
     struct tally_sim_guest g = {.policy = TALLY_SIM_GUEST_POLICY, .measurement = {o.program}};
-    struct tally_slice nonce = tally_slice_str("a nonce of the start");
-    uint8_t kb[TALLY_LINEAGE_KB_MAX];
+    uint8_t kb[TALLY_LINEAGE_KB_MAX], nonce[32];
     uint32_t kb_len = encode(&o.quoted, kb);
+    const struct tally_quote_ask ask = {TALLY_QUOTE_COLLECT, TALLY_SLICE(nonce), nonce,
+                                        tally_slice_of(kb, kb_len)};
     struct tally_device *d = NULL;
 
     ck_assert_msg(tally_device_sim_boot(chip_file, &g, &d) == TALLY_OK, "%s", tally_why());
-    ck_assert_int_eq(tally_device_quote(d, TALLY_QUOTE_COLLECT, &nonce, 1,
-                                        tally_slice_of(kb, kb_len), ev, endorsements),
-                     TALLY_OK);
+    TALLY_SHA256_OF(nonce, tally_slice_of(kb, kb_len));
+    ck_assert_int_eq(tally_device_quote(d, &ask, ev, endorsements), TALLY_OK);
     tally_device_close(&d);
 }
 
@@ -309,7 +310,7 @@ END_TEST
 START_TEST(evidence_of_another_key_block_is_refused)
 {
     o.quoted.attested_key[0] ^= 1;
-    refused(TALLY_R_E_REPORT_DATA);
+    refused(TALLY_R_E_CHANNEL_BINDING);
 }
 END_TEST
 

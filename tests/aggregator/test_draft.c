@@ -118,16 +118,141 @@ START_TEST(a_program_is_measured_as_the_simulated_chip_does)
     ck_assert_int_eq(tally_file_write(path, tally_slice_str("code"), TALLY_FILE_MODE_PUBLIC),
                      TALLY_OK);
     (void)snprintf(what, sizeof what, "agent:%s", path);
-    ck_assert_int_eq(tally_draft_add_measurement(draft, what, "1.0"), TALLY_OK);
+    ck_assert_int_eq(
+        tally_draft_add_measurement(draft, TALLY_MODE_TEST, TALLY_EVIDENCE_SNP, what, "1.0"),
+        TALLY_OK);
     struct tally_slice code = tally_slice_str("code");
     tally_hash(TALLY_SHA384, &code, 1, digest);
     tally_hex(TALLY_SLICE(digest), hex);
     ck_assert_str_eq(json_string_value(json_object_get(json_array_get(list, 0), "digest")), hex);
     (void)snprintf(what, sizeof what, "agent:%s", hex);
-    ck_assert_int_eq(tally_draft_add_measurement(draft, what, "1.0"), TALLY_OK); /* once */
+    ck_assert_int_eq(
+        tally_draft_add_measurement(draft, TALLY_MODE_TEST, TALLY_EVIDENCE_SNP, what, "1.0"),
+        TALLY_OK); /* once */
     ck_assert_uint_eq(json_array_size(list), 1);
-    ck_assert_int_eq(tally_draft_add_measurement(draft, "agent", "1.0"), TALLY_E_CONFIG);
-    ck_assert_int_eq(tally_draft_add_measurement(draft, "agent:/nonexistent", "1.0"), TALLY_E_IO);
+    ck_assert_int_eq(
+        tally_draft_add_measurement(draft, TALLY_MODE_TEST, TALLY_EVIDENCE_SNP, "agent", "1.0"),
+        TALLY_E_CONFIG);
+    ck_assert_int_eq(tally_draft_add_measurement(draft, TALLY_MODE_TEST, TALLY_EVIDENCE_SNP,
+                                                 "agent:/nonexistent", "1.0"),
+                     TALLY_E_IO);
+}
+END_TEST
+
+static const json_t *item(const char *list, size_t i)
+{
+    return json_array_get(json_object_get(draft, list), i);
+}
+
+static const char *said(const json_t *o, const char *key)
+{
+    const char *s = json_string_value(json_object_get(o, key));
+    return s ? s : "";
+}
+
+static bool has_rules(const char *part)
+{
+    return json_object_get(json_object_get(draft, "policy"), part) != NULL;
+}
+
+static void measured(enum tally_mode mode, enum tally_evidence_kind tee, char digit)
+{
+    char what[104] = "agent:";
+
+    memset(what + 6, digit, 96);
+    ck_assert_msg(tally_draft_add_measurement(draft, mode, tee, what, "1.0") == TALLY_OK, "%s",
+                  tally_why());
+}
+
+START_TEST(a_test_draft_of_snp_alone_is_as_it_always_was)
+{
+    measured(TALLY_MODE_TEST, TALLY_EVIDENCE_SNP, '1');
+    ck_assert(has_rules("snp") && !has_rules("tdx") && !has_rules("nvgpu"));
+    ck_assert_ptr_null(json_object_get(draft, "test_roots"));
+    ck_assert_uint_eq(json_array_size(json_object_get(draft, "measurements")), 1);
+    ck_assert_uint_eq(json_object_size(item("measurements", 0)), 4);
+}
+END_TEST
+
+START_TEST(tdx_in_a_test_draft_is_root_rules_and_a_twin_of_each_measurement)
+{
+    static const uint8_t root[] = {9, 8, 7};
+
+    measured(TALLY_MODE_TEST, TALLY_EVIDENCE_SNP, '1');
+    for (int i = 0; i < 2; i++) { /* once */
+        ck_assert_int_eq(tally_draft_add_tdx(draft, TALLY_MODE_TEST, TALLY_SLICE(root)), TALLY_OK);
+        ck_assert(has_rules("snp") && has_rules("tdx"));
+        ck_assert_uint_eq(json_array_size(json_object_get(draft, "test_roots")), 1);
+        ck_assert_str_eq(json_string_value(item("test_roots", 0)), "CQgH");
+        ck_assert_uint_eq(json_array_size(json_object_get(draft, "measurements")), 2);
+        ck_assert_str_eq(said(item("measurements", 1), "tee"), "tdx");
+        ck_assert_str_eq(said(item("measurements", 1), "mrtd"),
+                         said(item("measurements", 0), "digest"));
+    }
+    /* from now on both, whichever is asked for */
+    measured(TALLY_MODE_TEST, TALLY_EVIDENCE_TDX, '2');
+    ck_assert_uint_eq(json_array_size(json_object_get(draft, "measurements")), 4);
+    measured(TALLY_MODE_TEST, TALLY_EVIDENCE_SNP, '2');
+    ck_assert_uint_eq(json_array_size(json_object_get(draft, "measurements")), 4);
+    ck_assert_ptr_null(json_object_get(draft, "anchors"));
+}
+END_TEST
+
+START_TEST(tdx_in_a_production_draft_is_intels_root_and_measurements_as_they_are_given)
+{
+    json_t *kept = draft;
+
+    ck_assert_int_eq(
+        tally_draft_new(TALLY_MODE_PRODUCTION, "demo", party(0), (struct tally_slice){0}, &draft),
+        TALLY_OK);
+    measured(TALLY_MODE_PRODUCTION, TALLY_EVIDENCE_SNP, '1');
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(tally_draft_add_tdx(draft, TALLY_MODE_PRODUCTION, (struct tally_slice){0}),
+                         TALLY_OK);
+    measured(TALLY_MODE_PRODUCTION, TALLY_EVIDENCE_TDX, '2');
+    ck_assert_uint_eq(json_array_size(json_object_get(draft, "anchors")), 3);
+    ck_assert_str_eq(json_string_value(item("anchors", 2)), "intel-sgx");
+    ck_assert_ptr_null(json_object_get(draft, "test_roots"));
+    ck_assert_uint_eq(json_array_size(json_object_get(draft, "measurements")), 2);
+    ck_assert_str_eq(said(item("measurements", 0), "tee"), "snp");
+    ck_assert_str_eq(said(item("measurements", 1), "tee"), "tdx");
+    ck_assert(has_rules("tdx"));
+    json_decref(draft);
+    draft = kept;
+}
+END_TEST
+
+START_TEST(gpus_are_rules_and_roots)
+{
+    static const uint8_t a[] = {1, 1, 1}, b[] = {2, 2, 2};
+
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(tally_draft_add_gpus(draft), TALLY_OK);
+        ck_assert_int_eq(tally_draft_add_root(draft, TALLY_SLICE(a)), TALLY_OK);
+        ck_assert_int_eq(tally_draft_add_root(draft, TALLY_SLICE(b)), TALLY_OK);
+    }
+    ck_assert(has_rules("nvgpu"));
+    ck_assert_uint_eq(json_array_size(json_object_get(draft, "test_roots")), 2);
+    ck_assert_str_eq(said(json_object_get(json_object_get(draft, "policy"), "nvgpu"), "rim"),
+                     "required");
+    /* rules that a hand wrote stay */
+    (void)json_object_set_new(json_object_get(draft, "policy"), "nvgpu",
+                              json_pack("{s:i}", "gpus", 2));
+    ck_assert_int_eq(tally_draft_add_gpus(draft), TALLY_OK);
+    ck_assert_uint_eq(json_object_size(json_object_get(json_object_get(draft, "policy"), "nvgpu")),
+                      1);
+}
+END_TEST
+
+START_TEST(a_tee_has_one_of_two_names)
+{
+    enum tally_evidence_kind tee;
+
+    ck_assert(tally_draft_tee(NULL, &tee) == TALLY_OK && tee == TALLY_EVIDENCE_SNP);
+    ck_assert(tally_draft_tee("snp", &tee) == TALLY_OK && tee == TALLY_EVIDENCE_SNP);
+    ck_assert(tally_draft_tee("tdx", &tee) == TALLY_OK && tee == TALLY_EVIDENCE_TDX);
+    ck_assert_int_eq(tally_draft_tee("TDX", &tee), TALLY_E_CONFIG);
+    ck_assert_int_eq(tally_draft_tee("", &tee), TALLY_E_CONFIG);
 }
 END_TEST
 
@@ -196,6 +321,11 @@ int main(void)
     tcase_add_test(t, what_a_hand_set_stays);
     tcase_add_test(t, a_party_that_no_document_could_hold_is_refused);
     tcase_add_test(t, a_program_is_measured_as_the_simulated_chip_does);
+    tcase_add_test(t, a_test_draft_of_snp_alone_is_as_it_always_was);
+    tcase_add_test(t, tdx_in_a_test_draft_is_root_rules_and_a_twin_of_each_measurement);
+    tcase_add_test(t, tdx_in_a_production_draft_is_intels_root_and_measurements_as_they_are_given);
+    tcase_add_test(t, gpus_are_rules_and_roots);
+    tcase_add_test(t, a_tee_has_one_of_two_names);
     tcase_add_test(t, freezing_checks_the_whole_and_sets_the_dates);
     tcase_add_test(t, a_draft_survives_on_disk_and_the_next_one_follows_what_is_in_force);
     return tally_suite_run("aggregator/draft", t);

@@ -46,6 +46,18 @@ void attacker_new_instance(struct attacker *a)
     a->kb_len = out.len;
 }
 
+static void open_chip(struct attacker *a)
+{
+    const struct tally_sim_td td = {.attributes = TALLY_TDX_ATTR_SEPT_VE_DISABLE};
+    bool tdx;
+
+    EXPECT_OK(tally_sim_tdx_chip_is(a->chip_file, &tdx));
+    if (tdx)
+        a->machine = attacker_boot(a, &td);
+    else
+        EXPECT_OK(tally_sim_chip_load(a->chip_file, &a->chip));
+}
+
 void attacker_load(struct attacker *a, const char *dir, const char *org, const char *node)
 {
     struct tally_fedstore store = {.mode = TALLY_MODE_TEST};
@@ -72,13 +84,23 @@ void attacker_load(struct attacker *a, const char *dir, const char *org, const c
     EXPECT(a->self != NULL && a->server != NULL, "no node %s/%s", org, node);
     (void)snprintf(path, sizeof path, "%s/keys", dir);
     EXPECT_OK(tally_nodekeys_load(path, a->federation->mode, a->federation->id, &a->keys));
-    (void)snprintf(path, sizeof path, "%s/chip", dir);
-    EXPECT_OK(tally_sim_chip_load(path, &a->chip));
     for (uint32_t i = 0; i < a->federation->measurements_n; i++) {
         if (a->federation->measurements[i].role == a->self->role)
             memcpy(a->measurement, a->federation->measurements[i].digest, sizeof a->measurement);
     }
+    (void)snprintf(a->chip_file, sizeof a->chip_file, "%s/chip", dir);
+    open_chip(a);
     attacker_new_instance(a);
+}
+
+struct tally_device *attacker_boot(const struct attacker *a, const struct tally_sim_td *td)
+{
+    struct tally_device *d;
+    struct tally_sim_td own = *td;
+
+    for (size_t i = 0; i < sizeof own.mrtd; i++) own.mrtd[i] ^= a->measurement[i];
+    EXPECT_OK(tally_device_sim_tdx_boot(a->chip_file, &own, &d));
+    return d;
 }
 
 void attacker_disconnect(struct attacker *a)
@@ -114,6 +136,7 @@ void attacker_free(struct attacker *a)
     attacker_disconnect(a);
     tally_nodekeys_wipe(&a->keys);
     tally_sim_chip_free(&a->chip);
+    tally_device_close(&a->machine);
     free(a->federation);
     free(a->frame);
     free(a->m3);
@@ -252,24 +275,51 @@ static void seal_m4(struct attacker *a, const struct tally_proof *p)
     a->m4_len = plain.len + TALLY_AEAD_TAG_BYTES;
 }
 
-void attacker_prove(struct attacker *a)
+static void quote_chip(struct attacker *a, struct tally_wr *ev, struct tally_wr *endorsements)
 {
     const struct tally_sim_chip *chip = a->tricks.chip != NULL ? a->tricks.chip : a->chip;
-    const struct tally_sign_key *key =
-        a->tricks.session_key != NULL ? a->tricks.session_key : &a->keys.session;
-    uint8_t bytes[TALLY_SNP_REPORT_BYTES], ev[2048], endorsements[16384], binder[32] = {0};
-    struct tally_wr we = tally_wr_to(ev, sizeof ev),
-                    wn = tally_wr_to(endorsements, sizeof endorsements);
-    struct tally_binding b = binding_of(a, binder);
+    uint8_t bytes[TALLY_SNP_REPORT_BYTES];
     struct tally_snp_report r;
-    struct tally_proof p = {.key_block = tally_slice_of(a->kb_bytes, a->kb_len)};
 
     attacker_report(a, &r);
     if (a->tricks.report != NULL) a->tricks.report(a, &r);
     EXPECT_OK(tally_sim_report_sign(chip, &r, bytes));
     tally_evidence_encode(
-        &we, &(struct tally_evidence){.kind = TALLY_EVIDENCE_SNP, .report = TALLY_SLICE(bytes)});
-    tally_sim_endorsements(chip, &wn);
+        ev, &(struct tally_evidence){.kind = TALLY_EVIDENCE_SNP, .report = TALLY_SLICE(bytes)});
+    tally_sim_endorsements(chip, endorsements);
+}
+
+static void quote_machine(const struct attacker *a, struct tally_device *d, struct tally_wr *ev,
+                          struct tally_wr *endorsements)
+{
+    uint8_t binder[32], body[TALLY_BINDING_BYTES];
+    struct tally_binding b = binding_of(a, binder);
+
+    tally_keys_binder(&a->hs, TALLY_SIDE_CLIENT, a->t, binder);
+    tally_binding_body(&b, body);
+    EXPECT_OK(tally_device_quote(d,
+                                 &(struct tally_quote_ask){TALLY_QUOTE_SESSION, TALLY_SLICE(body),
+                                                           a->server_nonce,
+                                                           tally_slice_of(a->kb_bytes, a->kb_len)},
+                                 ev, endorsements));
+}
+
+void attacker_prove(struct attacker *a)
+{
+    static uint8_t ev[TALLY_EV_MAX], endorsements[TALLY_ENDORSEMENTS_MAX];
+    const struct tally_sign_key *key =
+        a->tricks.session_key != NULL ? a->tricks.session_key : &a->keys.session;
+    struct tally_device *device = a->tricks.device != NULL ? a->tricks.device : a->machine;
+    uint8_t binder[32] = {0};
+    struct tally_wr we = tally_wr_to(ev, sizeof ev),
+                    wn = tally_wr_to(endorsements, sizeof endorsements);
+    struct tally_binding b = binding_of(a, binder);
+    struct tally_proof p = {.key_block = tally_slice_of(a->kb_bytes, a->kb_len)};
+
+    if (device != NULL)
+        quote_machine(a, device, &we, &wn);
+    else
+        quote_chip(a, &we, &wn);
     EXPECT_OK(tally_wr_end(&we, &p.ev));
     EXPECT_OK(tally_wr_end(&wn, &p.endorsements));
     EXPECT_OK(tally_session_sign(key, &b, p.ev, p.key_block, p.sig));

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "common/attest/sim_chip.h"
+#include "common/attest/sim_tdx.h"
 #include "common/job.h"
 #include "common/nodekeys.h"
 #include "common/revocation.h"
@@ -31,6 +32,7 @@ struct attacker_tricks {
     void (*m4)(struct attacker *a, uint8_t *frame, size_t *len); /* sealed */
     const struct tally_sign_key *session_key;                    /* signs instead of its own */
     const struct tally_sim_chip *chip;                           /* quotes instead of its own */
+    struct tally_device *device;                                 /* or this */
     void *ctx;
 };
 
@@ -45,7 +47,9 @@ struct attacker {
     struct tally_federation *federation;
     const struct tally_node *self, *server;
     struct tally_nodekeys keys;
-    struct tally_sim_chip *chip;
+    struct tally_sim_chip *chip;  /* NULL on a TDX machine */
+    struct tally_device *machine; /* NULL on an SNP chip */
+    char chip_file[1024];
     uint8_t measurement[TALLY_MEASUREMENT_BYTES]; /* of its role in the document */
     struct tally_sign_key attested;
     struct tally_key_block kb;
@@ -71,6 +75,9 @@ struct attacker {
 
 /* The node org/node with the folder `dir` (its keys, chip and federation document). */
 void attacker_load(struct attacker *a, const char *dir, const char *org, const char *node);
+/* The TDX machine of that folder, as its host started it: td's attributes, and its MRTD XORed to
+ * that of the program. The caller closes it. */
+struct tally_device *attacker_boot(const struct attacker *a, const struct tally_sim_td *td);
 /* A fresh connection to 127.0.0.1:port; the old one is closed. */
 void attacker_connect(struct attacker *a, unsigned port);
 void attacker_disconnect(struct attacker *a);

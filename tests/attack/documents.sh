@@ -68,7 +68,7 @@ grep -q 'E_FEDERATION' out || fail "no reason"
 [ "$(in_force bank-1)" = "$before" ] || fail "what is in force has changed"
 
 # A program for production.
-sed -i 's/^mode: test/mode: production/; s/^grants: auto/grants: manual/' bank-2/agent.yaml
+sed -i 's/^mode: test/mode: production/; s/^grants: auto/grants: manual/; s/kind: simulated/kind: hardware/' bank-2/agent.yaml
 take bank-2 owner/federation.json "$first" && fail "a test document at a production program"
 grep -q 'production' out || fail "no reason"
 echo "refused as they must be"

@@ -9,6 +9,7 @@
 #include "common/sealtree.h"
 #include "tests/attack/attacker.h"
 #include "tests/attack/expect.h"
+#include "tests/lib/update_data.h"
 
 void attacker_send_record(struct attacker *a, enum tally_record_kind kind, struct tally_slice body)
 {
@@ -203,7 +204,7 @@ void attacker_update_head(struct attacker *a, struct attacker_update *u)
     tally_sim_report_init(a->chip, &r);
     memcpy(r.measurement, a->measurement, sizeof r.measurement);
     memcpy(r.host_data, a->federation->id, sizeof r.host_data);
-    tally_update_report_data(m.body, tally_slice_of(a->kb_bytes, a->kb_len), r.report_data);
+    update_data(m.body, tally_slice_of(a->kb_bytes, a->kb_len), r.report_data);
     if (u->report != NULL) u->report(a, &r);
     EXPECT_OK(tally_sim_report_sign(a->chip, &r, bytes));
     tally_evidence_encode(

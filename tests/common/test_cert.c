@@ -1,4 +1,5 @@
 /* test_cert.c - common/cert.c and common/der.c over the vendors' certificates. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -150,6 +151,38 @@ START_TEST(nesting_has_a_limit)
 }
 END_TEST
 
+/* A chain inside evidence has one spelling but for its line feeds. */
+START_TEST(base64_with_anything_left_over_is_refused)
+{
+    static const struct {
+        const char *body;
+        bool good;
+    } rows[] = {
+        {"MAA=\n",     true },
+        {"MA\nA=\n",   true },
+        {"MAAA\n",     true },
+        {"MAB=\n",     false}, /* a spare bit */
+        {"MAAAA===\n", false}, /* a sextet that is no byte */
+        {"MAA\n",      false},
+        {"MA==A\n",    false},
+        {"MAA=\r\n",   false},
+        {"MAA =\n",    false},
+        {"\n",         false},
+    };
+    char text[128];
+    uint8_t out[16];
+    struct tally_slice der[1];
+    size_t n = 0;
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        (void)snprintf(text, sizeof text,
+                       "-----BEGIN CERTIFICATE-----\n%s-----END CERTIFICATE-----\n", rows[i].body);
+        bool good = tally_pem_chain(tally_slice_str(text), out, sizeof out, der, 1, &n) == TALLY_OK;
+        ck_assert_msg(good == rows[i].good, "%s", rows[i].body);
+    }
+}
+END_TEST
+
 START_TEST(a_file_is_der_or_one_pem_block)
 {
     static uint8_t out[TALLY_CERT_BYTES_MAX], text[8192];
@@ -173,6 +206,15 @@ START_TEST(a_file_is_der_or_one_pem_block)
     ck_assert_int_eq(
         tally_cert_from_file(tally_slice_of(text, sizeof text), "CERTIFICATE", out, 64, &len),
         TALLY_E_LIMIT);
+    /* Lines of comment before it, as openssl and vendors write them; nothing else. */
+    for (int bad = 0; bad < 2; bad++) {
+        memcpy(text, bad ? "# a\001\n" : "# ask\n", 6);
+        memcpy(text + 6 - bad, pem.at, pem.len);
+        ck_assert_int_eq(tally_cert_from_file(tally_slice_of(text, 6 - (size_t)bad + pem.len),
+                                              "CERTIFICATE", out, sizeof out, &len),
+                         TALLY_OK);
+        ck_assert_int_eq(parse(out, len) == TALLY_R_NONE, bad == 0);
+    }
 }
 END_TEST
 
@@ -187,6 +229,7 @@ int main(void)
     tcase_add_test(t, a_flipped_bit_breaks_the_certificate_or_its_signature);
     tcase_add_test(t, only_der_is_der);
     tcase_add_test(t, nesting_has_a_limit);
+    tcase_add_test(t, base64_with_anything_left_over_is_refused);
     tcase_add_test(t, a_file_is_der_or_one_pem_block);
     return tally_suite_run("common/cert", t);
 }

@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include "common/attest/device.h"
+#include "common/attest/policy.h"
 #include "common/hash.h"
 #include "common/text.h"
+#include "tests/lib/session_ask.h"
 #include "tests/lib/simulated.h"
 #include "tests/lib/snp_vectors.h"
 #include "tests/lib/suite.h"
@@ -31,16 +33,18 @@ static enum tally_status appraise(struct tally_device *d, const char *nonce, con
 {
     static uint8_t ev[TALLY_EV_MAX], end[TALLY_ENDORSEMENTS_MAX];
     uint8_t chip[1][TALLY_CHIP_DIGEST_BYTES], program[1][TALLY_MEASUREMENT_BYTES];
-    uint8_t report_data[TALLY_REPORT_DATA_BYTES];
-    struct tally_slice body = tally_slice_str(nonce), want = tally_slice_str(expected);
-    struct tally_slice kb = tally_slice_str("key block");
+    uint8_t report_data[TALLY_REPORT_DATA_BYTES], gpu_nonce[32], asked[96], other[96];
+    const struct tally_quote_ask ask = session_ask(nonce, asked),
+                                 want = session_ask(expected, other);
     struct tally_wr w = tally_wr_to(ev, sizeof ev), e = tally_wr_to(end, sizeof end);
-    struct tally_snp_policy policy;
+    struct tally_policy policy;
 
-    ck_assert_int_eq(tally_device_quote(d, TALLY_QUOTE_SESSION, &body, 1, kb, &w, &e), TALLY_OK);
+    ck_assert_int_eq(tally_device_quote(d, &ask, &w, &e), TALLY_OK);
     ck_assert_int_eq(tally_device_identity(d, chip[0], program[0]), TALLY_OK);
-    tally_report_data(TALLY_QUOTE_SESSION, &want, 1, kb, report_data);
-    tally_snp_policy_strict(&policy);
+    ck_assert_int_eq(
+        tally_quote_expected(&want, tally_slice_of(ev, w.used), report_data, gpu_nonce), TALLY_OK);
+    tally_policy_strict(&policy);
+    policy.parts = TALLY_POLICY_SNP;
     const struct tally_expect x = {.now_s = SIM_NOW_S,
                                    .trust = TALLY_TRUST_TEST,
                                    .report_data = report_data,

@@ -48,9 +48,12 @@ static struct keys make_keys(const char *type)
     return out;
 }
 
+static enum tally_trust_class trust = TALLY_TRUST_HARDWARE;
+static bool integrity;
+
 static json_t *claims_of(enum tally_reason failed, bool measured)
 {
-    struct tally_ear_part part = {"cpu", "strict", &verdict, measured};
+    struct tally_ear_part part = {"cpu", "strict", &verdict, measured, integrity};
     struct tally_ear_request r = {.now_s = NOW,
                                   .build = "1",
                                   .audience = "bank",
@@ -61,6 +64,7 @@ static json_t *claims_of(enum tally_reason failed, bool measured)
 
     tally_verdict_init(&verdict);
     verdict.authentic = true;
+    verdict.trust = trust;
     tally_verdict_window(&verdict, NOW - 10, NOW + 100);
     if (failed != TALLY_R_NONE) tally_verdict_fail(&verdict, failed, "x");
     tally_claim_word(&verdict, "tee", "snp");
@@ -238,6 +242,27 @@ START_TEST(dimensions_say_what_was_wrong)
 }
 END_TEST
 
+/* A token claims no more than was looked at, nor of any machine that it is a vendor's. */
+START_TEST(integrity_and_other_roots_affirm_less)
+{
+    integrity = true;
+    json_t *c = claims_of(TALLY_R_NONE, true);
+    ck_assert_int_eq(vector(c, "instance-identity"), 2);
+    ck_assert_int_eq(vector(c, "configuration"), 0);
+    ck_assert_int_eq(vector(c, "hardware"), 0);
+    ck_assert_int_eq(vector(c, "runtime-opaque"), 0);
+    json_decref(c);
+    integrity = false;
+    for (trust = TALLY_TRUST_TEST; trust <= TALLY_TRUST_GIVEN; trust++) {
+        c = claims_of(TALLY_R_NONE, true);
+        ck_assert_int_eq(vector(c, "hardware"), 32);
+        ck_assert_str_eq(status(c), "warning");
+        json_decref(c);
+    }
+    trust = TALLY_TRUST_HARDWARE;
+}
+END_TEST
+
 START_TEST(only_the_two_kinds_of_key_sign)
 {
     struct keys k = make_keys("P-256");
@@ -261,6 +286,7 @@ int main(void)
     tcase_add_test(t, every_prefix_and_every_changed_character_is_refused);
     tcase_add_test(t, every_failed_check_is_contraindicated_whatever_it_is);
     tcase_add_test(t, dimensions_say_what_was_wrong);
+    tcase_add_test(t, integrity_and_other_roots_affirm_less);
     tcase_add_test(t, only_the_two_kinds_of_key_sign);
     return tally_suite_run("common/attest/ear", t);
 }

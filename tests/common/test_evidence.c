@@ -4,6 +4,7 @@
 
 #include "common/attest/appraise.h"
 #include "common/attest/evidence.h"
+#include "common/attest/policy.h"
 #include "tests/lib/suite.h"
 
 static enum tally_reason decode_ev(const void *p, size_t len)
@@ -144,10 +145,11 @@ static enum tally_reason appraise(const struct tally_endorsement *items, size_t 
     static struct tally_verdict v;
     uint8_t b[256];
     struct tally_wr w = tally_wr_to(b, sizeof b);
-    struct tally_snp_policy p;
+    struct tally_policy p;
     const struct tally_expect x = {.now_s = 1};
 
-    tally_snp_policy_integrity(&p);
+    tally_policy_integrity(&p);
+    p.parts = TALLY_POLICY_SNP;
     for (size_t i = 0; i < n; i++) tally_endorsement_encode(&w, &items[i]);
     enum tally_status s = tally_appraise(tally_slice_of("\1\0\0\0\0\0", 6),
                                          tally_slice_of(b, w.used), NULL, 0, &p, &x, &v);

@@ -49,7 +49,7 @@ START_TEST(a_good_document_is_read_whole)
     ck_assert_uint_eq(fed.needs_n, 4);
     ck_assert_uint_eq(fed.anchors_n, 1);
     ck_assert_int_eq(fed.anchors[0].trust, TALLY_TRUST_TEST);
-    ck_assert_ptr_eq(fed.anchors[0].root.at, fed.test_root);
+    ck_assert_ptr_eq(fed.anchors[0].root.at, fed.test_roots[0]);
     ck_assert_str_eq(tally_federation_aggregator(&fed)->endpoint, "tcp://127.0.0.1:7700");
     const struct tally_node *n = tally_federation_node(&fed, "bank-2", "agent-1");
     ck_assert_ptr_nonnull(n);
@@ -112,15 +112,16 @@ static const struct {
     ROW("parties.1.nodes.0.chips.0", "\"0A\"", "chips[0]: expected 64 lower-case hex"),
     ROW("parties.1.nodes.0.chip", "[]", "unknown key \"chip\""),
     ROW("measurements", "[]", "measurements: has 0 items"),
-    ROW("measurements.0.tee", "\"tdx\"", "does not judge TDX"),
-    ROW("measurements.0.tee", "\"sgx\"", "expected \"snp\""),
+    ROW("measurements.0.tee", "\"tdx\"", "lacks \"mrtd\""),
+    ROW("measurements.0.tee", "\"sgx\"", "expected one of \"snp\", \"tdx\""),
     ROW("measurements.0.digest", "\"aa\"", "expected 96 lower-case hex"),
     ROW("measurements.0.software", "\"1 0\"", "expected 1 to 63 of"),
     ROW("measurements.0.role", "\"kms\"", "none for the role \"agent\""),
     ROW("measurements.0", "@measurements.1", "measurements[1]: is listed twice"),
-    ROW("policy", "{}", "policy: lacks \"snp\""),
-    ROW("policy.tdx", "{}", "does not judge TDX"),
-    ROW("policy.nvgpu", "{}", "does not judge GPU"),
+    ROW("policy", "{}", "policy: neither \"snp\" nor \"tdx\""),
+    ROW("policy.tdx", "{\"debug\":true}", "debug"),
+    ROW("policy.nvgpu", "{\"debug\":true}", "debug"),
+    ROW("policy.tpm", "{}", "unknown key \"tpm\""),
     ROW("policy.other", "{}", "unknown key \"other\""),
     ROW("anchors", "[\"amd-genoa\"]", "unknown key \"anchors\""),
     ROW("test_root", NULL, "lacks \"test_root\""),

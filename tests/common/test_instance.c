@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/attest/sim_chip.h"
+#include "common/attest/sim_tdx.h"
 #include "common/file.h"
 #include "common/instance.h"
 #include "tests/lib/simulated.h"
@@ -14,11 +15,12 @@
 
 enum { FILE_BYTES = 16 + 32 + 32 + TALLY_SEAL_EXTRA_BYTES };
 
-static char chip_file[64], other_chip_file[64], path[64], lost[80];
+static char chip_file[64], other_chip_file[64], machine_file[64], path[64], lost[80];
 static struct tally_seal_name name;
 static struct tally_sim_guest guest;
 static const char *chip;
 static struct tally_instance got;
+static struct tally_instance_held held;
 
 static void set_up(void)
 {
@@ -37,6 +39,7 @@ static void tear_down(void)
 {
     (void)unlink(path);
     (void)unlink(lost);
+    tally_instance_held_free(&held);
 }
 
 /* A start of the program: a device, the instance, and what was found. */
@@ -45,7 +48,9 @@ static enum tally_status start(bool *fresh)
     struct tally_device *d = NULL;
 
     ck_assert_msg(tally_device_sim_boot(chip, &guest, &d) == TALLY_OK, "%s", tally_why());
-    enum tally_status s = tally_instance_open(path, d, &name, &got, fresh);
+    enum tally_instance_origin origin = TALLY_INSTANCE_KEPT;
+    enum tally_status s = tally_instance_open(path, d, &name, &held, &got, &origin);
+    *fresh = origin == TALLY_INSTANCE_FRESH;
     tally_device_close(&d);
     return s;
 }
@@ -54,6 +59,7 @@ static struct tally_instance started(bool want_fresh)
 {
     bool fresh = !want_fresh;
 
+    tally_instance_held_free(&held); /* another process */
     ck_assert_msg(start(&fresh) == TALLY_OK, "%s", tally_why());
     ck_assert_int_eq(fresh, want_fresh);
     return got;
@@ -217,6 +223,68 @@ START_TEST(keys_that_cannot_be_kept_are_not_given)
 }
 END_TEST
 
+/* A tour of a process on a TDX machine: how its instance came to be. */
+static enum tally_instance_origin toured(const struct tally_sim_td *td)
+{
+    enum tally_instance_origin origin = TALLY_INSTANCE_KEPT;
+    struct tally_device *d = NULL;
+
+    ck_assert_msg(tally_device_sim_tdx_boot(machine_file, td, &d) == TALLY_OK, "%s", tally_why());
+    ck_assert_msg(tally_instance_open(path, d, &name, &held, &got, &origin) == TALLY_OK, "%s",
+                  tally_why());
+    tally_device_close(&d);
+    ck_assert(!tally_file_exists(path) && !tally_file_exists(lost));
+    return origin;
+}
+
+START_TEST(without_a_sealing_key_an_instance_lasts_as_long_as_its_process)
+{
+    const struct tally_sim_td td = {.mrtd = {1}};
+
+    ck_assert_int_eq(toured(&td), TALLY_INSTANCE_PASSING);
+    struct tally_instance first = got;
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(toured(&td), TALLY_INSTANCE_HELD);
+        ck_assert(alike(&first, &got));
+        ck_assert_mem_eq(got.kem_public, first.kem_public, 32);
+    }
+    tally_instance_held_free(&held); /* the process ends */
+    ck_assert_int_eq(toured(&td), TALLY_INSTANCE_PASSING);
+    ck_assert(!alike(&first, &got));
+}
+END_TEST
+
+START_TEST(what_a_process_holds_is_for_nobody_else)
+{
+    struct tally_sim_td td = {.mrtd = {1}};
+
+    ck_assert_int_eq(toured(&td), TALLY_INSTANCE_PASSING);
+    struct tally_instance first = got;
+    if (_i == 0)
+        td.mrtd[47] ^= 1; /* another program */
+    else
+        another(_i + 3); /* another federation, node, organisation, role, mode */
+    ck_assert_int_eq(toured(&td), TALLY_INSTANCE_PASSING);
+    ck_assert(!alike(&first, &got));
+}
+END_TEST
+
+static void write_machine(void)
+{
+    struct tally_sim_tdx_root *root = NULL;
+    struct tally_sim_tdx_chip *machine = NULL;
+
+    (void)snprintf(machine_file, sizeof machine_file, "instance_test_tdx_%d", (int)getpid());
+    if (tally_sim_tdx_root_new(SIM_NOW_S, &root) != TALLY_OK ||
+        tally_sim_tdx_chip_new(root, SIM_NOW_S, &machine) != TALLY_OK ||
+        tally_sim_tdx_chip_save(machine, machine_file) != TALLY_OK) {
+        (void)fprintf(stderr, "%s\n", tally_why());
+        exit(1);
+    }
+    tally_sim_tdx_root_free(&root);
+    tally_sim_tdx_chip_free(&machine);
+}
+
 static void write_chips(void)
 {
     struct tally_sim_chip *other = NULL;
@@ -239,6 +307,7 @@ int main(void)
 
     simulated_setup();
     write_chips();
+    write_machine();
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, the_same_keys_come_back_after_a_restart);
     tcase_add_test(t, no_two_instances_have_the_same_keys);
@@ -248,8 +317,11 @@ int main(void)
     tcase_add_test(t, no_secret_stands_plain_in_the_file);
     tcase_add_test(t, a_file_that_cannot_be_read_is_not_taken_for_lost);
     tcase_add_test(t, keys_that_cannot_be_kept_are_not_given);
+    tcase_add_test(t, without_a_sealing_key_an_instance_lasts_as_long_as_its_process);
+    tcase_add_loop_test(t, what_a_process_holds_is_for_nobody_else, 0, OTHERS - 3);
     int rc = tally_suite_run("common/instance", t);
     (void)unlink(chip_file);
     (void)unlink(other_chip_file);
+    (void)unlink(machine_file);
     return rc;
 }

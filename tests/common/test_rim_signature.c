@@ -13,21 +13,6 @@ static const uint64_t driver_mask = 0x0000fff000000f80;
 
 static struct tally_rim rim, out;
 
-static void expect(struct simulated_rim *d, const struct tally_sim_rim_signer *s, uint64_t now_s,
-                   enum tally_reason reason)
-{
-    enum tally_status status = simulated_rim_verify(d, s, now_s, &out);
-
-    if (reason == TALLY_R_NONE) {
-        ck_assert_msg(status == TALLY_OK, "%s: %s", tally_reason_name(tally_reason()), tally_why());
-    } else {
-        ck_assert_msg(status != TALLY_OK, "was taken");
-        ck_assert_msg(tally_reason() == reason, "%s: %s", tally_reason_name(tally_reason()),
-                      tally_why());
-    }
-    simulated_rim_free(d);
-}
-
 static struct simulated_rim document(void)
 {
     struct simulated_rim d;
@@ -90,7 +75,7 @@ START_TEST(only_four_certificates_in_their_order_are_a_chain)
         struct simulated_rim d = document();
         reorder(&d, orders[i].order);
         simulated_rim_sign(&d, simulated_rim_signer());
-        expect(&d, simulated_rim_signer(), SIM_RIM_NOW_S, orders[i].reason);
+        simulated_rim_expect(&d, simulated_rim_signer(), SIM_RIM_NOW_S, orders[i].reason, &out);
     }
 }
 END_TEST
@@ -111,7 +96,7 @@ static void expect_signer(struct tally_sim_rim_signer *s, enum tally_reason reas
     ck_assert_msg(tally_sim_rim_signer_issue(s) == TALLY_OK, "%s", tally_why());
     simulated_rim_init(&rim, DRIVER, driver_mask, 1);
     simulated_rim_write(&rim, s, &d);
-    expect(&d, s, SIM_RIM_NOW_S, reason);
+    simulated_rim_expect(&d, s, SIM_RIM_NOW_S, reason, &out);
     tally_sim_rim_signer_free(&s);
 }
 
@@ -203,7 +188,7 @@ START_TEST(the_leaf_of_the_chain_is_the_key_that_signed)
                                    TALLY_R_E_ROOT_UNTRUSTED};
 
     simulated_rim_sign(&d, other);
-    expect(&d, s, SIM_RIM_NOW_S, TALLY_R_E_RIM_SIG);
+    simulated_rim_expect(&d, s, SIM_RIM_NOW_S, TALLY_R_E_RIM_SIG, &out);
     for (int i = 0; i < (int)TALLY_RIM_CERTS; i++) {
         struct simulated_rim theirs;
         d = document();
@@ -211,13 +196,13 @@ START_TEST(the_leaf_of_the_chain_is_the_key_that_signed)
         char *mine = certificate(&d, i), *their = certificate(&theirs, i);
         simulated_rim_replace(&d, mine, their);
         if (i == 0) simulated_rim_sign(&d, other);
-        expect(&d, s, SIM_RIM_NOW_S, reasons[i]);
+        simulated_rim_expect(&d, s, SIM_RIM_NOW_S, reasons[i], &out);
         simulated_rim_free(&theirs);
         free(mine);
         free(their);
     }
     d = document();
-    expect(&d, other, SIM_RIM_NOW_S, TALLY_R_E_ROOT_UNTRUSTED);
+    simulated_rim_expect(&d, other, SIM_RIM_NOW_S, TALLY_R_E_ROOT_UNTRUSTED, &out);
     tally_sim_rim_signer_free(&other);
 }
 END_TEST
@@ -232,7 +217,7 @@ START_TEST(r_and_s_out_of_range_are_refused)
         struct simulated_rim d = document();
         char *sig = strstr(d.at, "<ds:SignatureValue>") + strlen("<ds:SignatureValue>");
         memcpy(sig + (k % 2 ? 64 : 0), values[k / 2], 64);
-        expect(&d, simulated_rim_signer(), SIM_RIM_NOW_S, TALLY_R_E_RIM_SIG);
+        simulated_rim_expect(&d, simulated_rim_signer(), SIM_RIM_NOW_S, TALLY_R_E_RIM_SIG, &out);
     }
 }
 END_TEST

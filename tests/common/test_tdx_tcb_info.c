@@ -159,6 +159,24 @@ START_TEST(too_many_levels_are_refused)
 }
 END_TEST
 
+/* Names are told apart by comparing each with all: a list has an end. */
+START_TEST(too_many_advisories_are_refused)
+{
+    for (int n = TALLY_TDX_LEVEL_ADVISORIES_MAX; n <= TALLY_TDX_LEVEL_ADVISORIES_MAX + 1; n++) {
+        char text[16 * 1024];
+        struct tally_wr w = tally_wr_to(text, sizeof text - 1);
+        tally_wr_bytes(&w, tally_slice_str("\"tcbLevels\":[{\"advisoryIDs\":["));
+        for (int i = 0; i < n; i++)
+            tally_wr_bytes(&w, tally_slice_str(i == 0 ? "\"a\"" : ",\"a\""));
+        tally_wr_bytes(&w, tally_slice_str("],"));
+        text[w.used] = '\0';
+        const char *from = "\"tcbLevels\":[{";
+        bool good = tally_tdx_qe_identity_read(edit(qe_text(), from, text), &qe) == TALLY_OK;
+        ck_assert_msg(good == (n == TALLY_TDX_LEVEL_ADVISORIES_MAX), "%d: %s", n, tally_why());
+    }
+}
+END_TEST
+
 int main(void)
 {
     tally_vectors_need();
@@ -169,5 +187,6 @@ int main(void)
                         (int)(sizeof edits / sizeof edits[0]));
     tcase_add_test(t, every_prefix_is_refused);
     tcase_add_test(t, too_many_levels_are_refused);
+    tcase_add_test(t, too_many_advisories_are_refused);
     return tally_suite_run("common/tdx_tcb_info", t);
 }

@@ -39,7 +39,7 @@ static void knock_and_say_hello(uint16_t port, int n)
 START_TEST(idle_connections_do_not_keep_a_good_client_out)
 {
     const struct rlimit few = {.rlim_cur = 200, .rlim_max = 200};
-    const uint16_t port = (uint16_t)(20000 + getpid() % 20000);
+    const uint16_t port = (uint16_t)(10000 + getpid() % 20000);
     char endpoint[64];
     uint64_t files;
 
@@ -67,11 +67,17 @@ START_TEST(a_peer_that_left_is_reported_and_sends_to_it_say_gone)
     struct seen a = {0}, again = {0};
     struct tally_client *c = good_client(&nodes[A], &a);
     const uint32_t old = at_server.peer[A];
+    enum tally_sent sent = TALLY_SENT;
 
     tally_client_destroy(&c);
     ck_assert(reaches(&at_server.gone, 1, PATIENCE_MS));
     ck_assert_uint_eq(at_server.gone_peer, old);
-    ck_assert_int_eq(tally_server_send(server, old, tally_slice_str("x")), TALLY_SENT_GONE);
+    /* libzmq says that a connection ended before its socket forgets the peer. */
+    for (int i = 0; i < PATIENCE_MS / 10 && sent != TALLY_SENT_GONE; i++) {
+        sent = tally_server_send(server, old, tally_slice_str("x"));
+        if (sent != TALLY_SENT_GONE) idle(10);
+    }
+    ck_assert_int_eq(sent, TALLY_SENT_GONE);
     ck_assert_int_eq(tally_server_send(server, old + 7, tally_slice_str("x")), TALLY_SENT_GONE);
     c = good_client(&nodes[A], &again);
     ck_assert_uint_ne(at_server.peer[A], old);
@@ -248,7 +254,7 @@ START_TEST(bulk_flows_in_chunks_under_credit)
     struct timespec t0, t1;
 
     without_transport();
-    (void)snprintf(endpoint + strlen("tcp://127.0.0.1:"), 6, "%d", 20000 + getpid() % 20000);
+    (void)snprintf(endpoint + strlen("tcp://127.0.0.1:"), 6, "%d", 10000 + getpid() % 20000);
     pid_t child = fork();
     if (child == 0) send_bulk(endpoint);
     uint64_t files;

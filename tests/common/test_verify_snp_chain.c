@@ -6,6 +6,7 @@
 #include "common/anchors.h"
 #include "common/attest/builtin.h"
 #include "common/attest/cache.h"
+#include "common/attest/verify_snp_chain.h"
 #include "common/text.h"
 #include "tests/lib/snp_vectors.h"
 #include "tests/lib/suite.h"
@@ -389,6 +390,39 @@ START_TEST(a_full_cache_forgets_and_judges_on)
 }
 END_TEST
 
+/* Genoa's first ASK was 020001, which AMD's list revokes: its number alone is put into today's. */
+static void revoked_issuer(struct tally_snp_chain *c)
+{
+    static const uint8_t serial[] = {2, 3, 2, 0, 2};
+    struct tally_slice ask = snp_vector_file("roots/genoa_ask.der");
+    uint8_t der[4096];
+
+    ck_assert_uint_le(ask.len, sizeof der);
+    memcpy(der, ask.at, ask.len);
+    uint8_t *at = memmem(der, ask.len, serial, sizeof serial);
+    ck_assert_ptr_nonnull(at);
+    at[4] = 1;
+    *c = (struct tally_snp_chain){.vendor = true};
+    c->says.product = TALLY_SNP_GENOA;
+    ck_assert_int_eq(tally_cert_parse(tally_slice_of(der, ask.len), &c->issuer), TALLY_OK);
+}
+
+START_TEST(what_the_built_in_list_revokes_stays_so_when_asked_again)
+{
+    static const uint64_t times[] = {0, UINT64_C(4000000000)}; /* outside the list's dates */
+    struct tally_snp_chain c;
+
+    for (size_t i = 0; i < 2; i++) {
+        revoked_issuer(&c);
+        for (int again = 0; again < 3; again++) {
+            ck_assert_int_ne(tally_snp_chain_own_crl(&c, times[i]), TALLY_OK);
+            ck_assert_int_eq(tally_reason(), TALLY_R_E_REVOKED);
+        }
+        tally_cert_free(&c.issuer);
+    }
+}
+END_TEST
+
 int main(void)
 {
     tally_vectors_need();
@@ -407,6 +441,7 @@ int main(void)
     tcase_add_test(t, a_kept_chain_changes_no_verdict);
     tcase_add_test(t, a_kept_chain_is_only_for_its_own_bytes);
     tcase_add_test(t, dates_and_reports_are_judged_anew_over_a_kept_chain);
+    tcase_add_test(t, what_the_built_in_list_revokes_stays_so_when_asked_again);
     tcase_add_test(t, a_full_cache_forgets_and_judges_on);
     return tally_suite_run("common/verify_snp_chain", t);
 }

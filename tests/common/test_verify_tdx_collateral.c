@@ -219,7 +219,7 @@ START_TEST(every_date_holds_to_the_second)
     tdx_case_init(&c, base, 0, false);
     ck_assert_int_eq(tally_tdx_chain_read(c.quote.pck_pem, &chain), TALLY_OK);
     ck_assert_int_eq(tally_tdx_endorsed_verify(&c.in.collateral, chain, &e), TALLY_OK);
-    const struct tally_tdx_cert *certs = chain->certs;
+    const struct tally_cert *certs = chain->certs;
     const struct validity all[] = {
         {certs[0].not_before_s,     certs[0].not_after_s,      early,                       late,                         "the PCK certificate"        },
         {certs[1].not_before_s,     certs[1].not_after_s,      early,                       late,                         "the PCK CA certificate"     },

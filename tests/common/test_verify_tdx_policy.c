@@ -27,7 +27,7 @@ START_TEST(expected_values_are_compared_or_missing)
     tdx_case_must(&c, TALLY_R_E_REPORT_DATA);
     c.report_data[63] ^= 1;
     c.report_data[0] ^= 1;
-    tdx_case_must(&c, TALLY_R_E_REPORT_DATA);
+    tdx_case_must(&c, TALLY_R_E_CHANNEL_BINDING);
     c.expect.report_data = NULL;
     tdx_case_must(&c, TALLY_R_E_REPORT_DATA);
     ck_assert(c.v.undecided && tdx_missing(&c.v, TALLY_R_E_REPORT_DATA));
@@ -118,7 +118,7 @@ START_TEST(integrity_compares_what_it_is_given_and_nothing_else)
     ck_assert_uint_eq(tdx_case_claim(&c, "debug")->number, 1);
     uint8_t wrong[TALLY_REPORT_DATA_BYTES] = {0};
     c.expect.report_data = wrong;
-    tdx_case_must(&c, TALLY_R_E_REPORT_DATA);
+    tdx_case_must(&c, TALLY_R_E_CHANNEL_BINDING);
     c.expect.report_data = NULL;
     c.td.mrtd[0] ^= 1;
     c.expect.td_measurements = &c.td;

@@ -241,6 +241,82 @@ START_TEST(what_parses_after_changes_has_one_spelling)
 }
 END_TEST
 
+START_TEST(an_algorithm_has_its_own_parameters)
+{
+    static const uint8_t ecdsa[] = {0x30, 0x0a, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2};
+    static const uint8_t null[] = {0x30, 0x0c, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2, 5, 0};
+    static const uint8_t rsa[] = {0x30, 0x0d, 6, 9, 0x2a, 0x86, 0x48, 0x86,
+                                  0xf7, 0x0d, 1, 1, 0x0b, 5,    0};
+    const struct tally_slice e = TALLY_SLICE(ecdsa), n = TALLY_SLICE(null), r = TALLY_SLICE(rsa);
+
+    ck_assert_int_eq(tally_x509_alg_is(e, e, TALLY_ALG_ECDSA_SHA256), TALLY_OK);
+    ck_assert_int_eq(tally_x509_alg_is(r, r, TALLY_ALG_RSA_SHA256), TALLY_OK);
+    const struct tally_slice bad[][2] = {
+        {n, n},
+        {e, n},
+        {n, e},
+        {e, r},
+        {r, e}
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ck_assert_int_ne(tally_x509_alg_is(bad[i][0], bad[i][1], TALLY_ALG_ECDSA_SHA256), TALLY_OK);
+        ck_assert_int_eq(tally_reason(), TALLY_R_E_CERT_ALG);
+    }
+    ck_assert_int_ne(tally_x509_alg_is(e, e, TALLY_ALG_ECDSA_SHA384), TALLY_OK);
+}
+END_TEST
+
+/* CA and path length, as the extension's value says them. */
+START_TEST(a_path_length_is_a_cas_and_small)
+{
+    static const struct {
+        uint8_t value[12];
+        bool ca, leaf;
+    } rows[] = {
+        {{0x30, 6, 1, 1, 0xff, 2, 1, 0},    true,  false},
+        {{0x30, 3, 1, 1, 0xff},             true,  false},
+        {{0x30, 0},                         false, true },
+        {{0x30, 3, 2, 1, 0},                false, false},
+        {{0x30, 7, 1, 1, 0xff, 2, 2, 1, 0}, false, false},
+        {{0x30, 6, 1, 1, 0xff, 2, 1, 0x80}, false, false},
+        {{0x30, 6, 1, 1, 0xff, 4, 1, 0},    false, false},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct tally_x509 x = {.exts_n = 1};
+        const struct tally_cert c = {.x509 = &x};
+        x.exts[0].oid = TALLY_SLICE(tally_oid_basic_constraints);
+        x.exts[0].value = tally_slice_of(rows[i].value, 2U + rows[i].value[1]);
+        static const uint8_t usage[] = {3, 2, 0, 0x84};
+        x.exts[x.exts_n++] = (struct tally_cert_ext){.oid = TALLY_SLICE(tally_oid_key_usage),
+                                                     .value = TALLY_SLICE(usage)};
+        ck_assert_int_eq(tally_cert_is_ca(&c, -1, TALLY_KU_CERT_SIGN) == TALLY_OK, rows[i].ca);
+        ck_assert_int_eq(tally_cert_is_leaf(&c, TALLY_KU_SIGN) == TALLY_OK, rows[i].leaf);
+    }
+}
+END_TEST
+
+START_TEST(a_revocation_has_a_date)
+{
+    struct tally_slice der = tally_builtin("genoa_crl");
+    static const char tag_len[] = {0x17, 13};
+    uint8_t *b = malloc(der.len), *at = b;
+    struct tally_crl l;
+
+    ck_assert_ptr_nonnull(b);
+    memcpy(b, der.at, der.len);
+    for (int i = 0; i < 3; i++) { /* thisUpdate, nextUpdate, the first row's */
+        at = memmem(at, der.len - (size_t)(at - b), tag_len, sizeof tag_len);
+        ck_assert_ptr_nonnull(at);
+        at += sizeof tag_len;
+    }
+    at[2] = '9';
+    ck_assert_int_ne(tally_crl_parse(tally_slice_of(b, der.len), &l), TALLY_OK);
+    ck_assert_int_eq(tally_reason(), TALLY_R_E_CERT_PARSE);
+    free(b);
+}
+END_TEST
+
 /* Each byte of the outer structure to every length that lies (ATTESTATION.md D.2, G6). */
 START_TEST(lengths_that_lie_are_refused)
 {
@@ -271,5 +347,8 @@ int main(void)
     tcase_add_test(t, extensions_are_read_as_they_stand);
     tcase_add_loop_test(t, what_parses_after_changes_has_one_spelling, 0, n);
     tcase_add_loop_test(t, lengths_that_lie_are_refused, 0, n);
+    tcase_add_test(t, an_algorithm_has_its_own_parameters);
+    tcase_add_test(t, a_path_length_is_a_cas_and_small);
+    tcase_add_test(t, a_revocation_has_a_date);
     return tally_suite_run("common/x509", t);
 }

@@ -52,7 +52,7 @@ static void ask_all(const struct tally_cert *c)
     good += tally_cert_subject_cn(c, cn) == TALLY_OK;
     good += tally_cert_issuer_cn(c, cn) == TALLY_OK;
     for (int kind = TALLY_KEY_P256; kind <= TALLY_KEY_RSA2048_UP; kind++)
-        good += tally_cert_key_is(c, (enum tally_key_kind)kind) == TALLY_OK;
+        good += tally_cert_key_is(c, (enum tally_cert_key)kind) == TALLY_OK;
     for (int alg = TALLY_ALG_PSS_SHA384; alg <= TALLY_ALG_RSA_SHA384; alg++)
         good += tally_cert_signed_by(c, c, (enum tally_cert_alg)alg) == TALLY_OK;
     good += tally_cert_is_ca(c, 0, TALLY_KU_CERT_SIGN) == TALLY_OK;

@@ -24,7 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         if (f.parties_n > TALLY_PARTIES_MAX || f.nodes_n > TALLY_NODES_MAX) abort();
         if (2 * f.quorum <= f.organisations + f.tolerated) abort();
-        if (f.mode != TALLY_MODE_TEST && f.test_root_bytes != 0) abort();
+        for (uint32_t k = 0; k < f.anchors_n; k++)
+            if ((f.mode == TALLY_MODE_TEST) != (f.anchors[k].trust == TALLY_TRUST_TEST)) abort();
         if (tally_federation_aggregator(&f) == NULL) abort();
     }
     if (tally_revocation_decode("application/vnd.tally.revocation-test+json",

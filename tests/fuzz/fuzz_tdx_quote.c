@@ -10,7 +10,7 @@ static void read_chain(struct tally_slice pem)
     struct tally_tdx_chain *chain = NULL;
 
     if (tally_tdx_chain_read(pem, &chain) == TALLY_OK)
-        TALLY_ASSERT(chain->certs[TALLY_TDX_LEAF].tbs.len > 0);
+        TALLY_ASSERT(tally_cert_der(&chain->certs[TALLY_TDX_LEAF]).len > 0);
     tally_tdx_chain_free(chain);
 }
 
@@ -19,8 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     static uint8_t again[TALLY_TDX_QUOTE_BYTES_MAX];
     struct tally_slice in = tally_slice_of(p, n);
     struct tally_tdx_quote q;
-    struct tally_tdx_cert c;
-    struct tally_tdx_crl crl;
+    struct tally_cert c;
     struct tally_tdx_pck pck;
 
     if (tally_tdx_quote_decode(in, &q) == TALLY_OK) {
@@ -30,11 +29,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
         read_chain(q.pck_pem);
     }
     if (n > 0 && p[0] == '-') read_chain(in);
-    if (tally_tdx_cert_parse(in, &c) == TALLY_OK) {
+    if (tally_cert_parse(in, &c) == TALLY_OK) {
         enum tally_status s = tally_tdx_pck_decode(&c, &pck);
         (void)s;
     }
-    if (tally_tdx_crl_parse(in, &crl) == TALLY_OK)
-        (void)tally_tdx_crl_lists(crl.rows, tally_slice_of(p, 1));
+    tally_cert_free(&c);
     return 0;
 }

@@ -66,7 +66,8 @@ void pair_chips_init(struct pair *p)
     pair_init(p);
     p->f.anchors[0] = *simulated_anchor();
     p->f.anchors_n = 1;
-    tally_snp_policy_strict(&p->f.snp);
+    tally_policy_strict(&p->f.policy);
+    p->f.policy.parts = TALLY_POLICY_SNP;
     tally_sim_chip_digest(server.chip, p->s.node->chips[0]);
     tally_sim_chip_digest(client.chip, p->c.node->chips[0]);
     p->appraiser = (struct tally_appraiser){appraise, NULL};

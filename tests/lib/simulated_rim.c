@@ -99,3 +99,18 @@ void simulated_rim_free(struct simulated_rim *d)
     free(d->at);
     *d = (struct simulated_rim){0};
 }
+
+void simulated_rim_expect(struct simulated_rim *d, const struct tally_sim_rim_signer *s,
+                          uint64_t now_s, enum tally_reason reason, struct tally_rim *out)
+{
+    enum tally_status status = simulated_rim_verify(d, s, now_s, out);
+
+    if (reason == TALLY_R_NONE) {
+        ck_assert_msg(status == TALLY_OK, "%s: %s", tally_reason_name(tally_reason()), tally_why());
+    } else {
+        ck_assert_msg(status != TALLY_OK, "was taken");
+        ck_assert_msg(tally_reason() == reason, "%s: %s", tally_reason_name(tally_reason()),
+                      tally_why());
+    }
+    simulated_rim_free(d);
+}

@@ -32,4 +32,7 @@ void simulated_rim_sign(struct simulated_rim *d, const struct tally_sim_rim_sign
 TALLY_RESULT simulated_rim_verify(const struct simulated_rim *d,
                                   const struct tally_sim_rim_signer *s, uint64_t now_s,
                                   struct tally_rim *out);
+/* Verifies to this reason (NONE: well) or fails the test, and frees d. */
+void simulated_rim_expect(struct simulated_rim *d, const struct tally_sim_rim_signer *s,
+                          uint64_t now_s, enum tally_reason reason, struct tally_rim *out);
 void simulated_rim_free(struct simulated_rim *d);

@@ -173,6 +173,22 @@ const struct tdx_row *tdx_row_named(const char *name)
     return NULL;
 }
 
+unsigned tdx_each_quote(unsigned (*each)(const char *name, const struct tally_tdx_quote *q,
+                                         struct tally_slice bytes))
+{
+    size_t rows;
+    const struct tdx_row *r = tdx_rows(&rows);
+    struct tally_tdx_quote q;
+    unsigned n = 0;
+
+    for (size_t i = 0; i < rows; i++) {
+        if (r[i].version == 3) continue; /* of an SGX enclave */
+        ck_assert_int_eq(tally_tdx_quote_decode(r[i].quote, &q), TALLY_OK);
+        n += each(r[i].name, &q, r[i].quote);
+    }
+    return n;
+}
+
 static bool holds(const struct tally_failure *list, uint32_t n, enum tally_reason r)
 {
     for (uint32_t i = 0; i < n; i++) {

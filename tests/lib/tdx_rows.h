@@ -35,6 +35,9 @@ struct tdx_row {
 
 const struct tdx_row *tdx_rows(size_t *n);
 const struct tdx_row *tdx_row_named(const char *name);
+/* Every TD's quote, decoded; the sum of what is answered. */
+unsigned tdx_each_quote(unsigned (*each)(const char *name, const struct tally_tdx_quote *q,
+                                         struct tally_slice bytes));
 const struct tdx_bundle *tdx_bundles(size_t *n);
 const struct tdx_bundle *tdx_bundle_named(const char *name);
 /* A file below vectors/tdx. */

@@ -10,6 +10,7 @@
 #include "proto/set.h"
 #include "tests/lib/pair.h"
 #include "tests/lib/suite.h"
+#include "tests/lib/update_data.h"
 #include "tests/lib/vectors.h"
 
 enum { CASES = 2, PLAIN_BYTES = 600000 };
@@ -289,13 +290,19 @@ static void seal(struct tally_statement *st)
 /* The update's evidence and signatures; its two digests for the ack. */
 static void update(struct tally_slice st, uint8_t st_digest[32])
 {
-    uint8_t rd[TALLY_REPORT_DATA_BYTES], made[TALLY_REPORT_DATA_BYTES], body[TALLY_UPDATE_BODY_MAX];
+    uint8_t rd[TALLY_REPORT_DATA_BYTES], made[TALLY_REPORT_DATA_BYTES], gpu_nonce[32];
+    uint8_t no_devices[16], zero[32] = {0};
     uint8_t sig[TALLY_SIGNATURE_BYTES], ev_digest[32];
-    struct tally_slice quoted = tally_update_body(st, body);
+    struct tally_wr w = tally_wr_to(no_devices, sizeof no_devices);
 
-    tally_update_report_data(st, p.c.key_block, rd);
+    update_data(st, p.c.key_block, rd);
     SAME(round_, "REPORT_DATA_update", rd);
-    tally_report_data(TALLY_QUOTE_UPDATE, &quoted, 1, p.c.key_block, made);
+    tally_evidence_encode(&w, &(struct tally_evidence){.kind = TALLY_EVIDENCE_SNP});
+    ck_assert_int_eq(tally_update_expected(
+                         &(struct tally_update_quote){st, p.c.key_block,
+                                                      tally_slice_of(no_devices, w.used), zero},
+                         made, gpu_nonce),
+                     TALLY_OK);
     ck_assert_mem_eq(rd, made, sizeof rd); /* what the device is asked is what is compared */
     pair_quote(&p.c, rd);
     same(round_, "EV_update", p.c.ev);

@@ -6,6 +6,7 @@
 #include "common/sealtree.h"
 #include "tests/lib/codec.h"
 #include "tests/lib/suite.h"
+#include "tests/lib/update_data.h"
 #include "tests/proto/codecs.h"
 
 static const uint8_t modes[] = {'P', 'T'}, kinds[] = {2, 3, 4, 5} /* of those that have a base */,
@@ -372,13 +373,13 @@ START_TEST(an_updates_report_data_names_its_statement_and_key_block)
     struct tally_slice st = statement_bytes(&s), kb = tally_slice_str("key block");
     uint8_t want[TALLY_REPORT_DATA_BYTES], got[TALLY_REPORT_DATA_BYTES];
 
-    tally_update_report_data(st, kb, want);
-    tally_update_report_data(st, tally_slice_str("Key block"), got);
+    update_data(st, kb, want);
+    update_data(st, tally_slice_str("Key block"), got);
     ck_assert_mem_eq(got, want, 32);
     ck_assert_mem_ne(got + 32, want + 32, 32);
     for (size_t bit = 0; bit < 8 * st.len; bit++) {
         buf[bit / 8] ^= (uint8_t)(1U << bit % 8);
-        tally_update_report_data(st, kb, got);
+        update_data(st, kb, got);
         buf[bit / 8] ^= (uint8_t)(1U << bit % 8);
         ck_assert_mem_ne(got, want, 32);
         ck_assert_mem_eq(got + 32, want + 32, 32);
