@@ -8,6 +8,7 @@
 
 static const char *const modes[] = {"production", "test", NULL};
 static const char *const grants[] = {"manual", "auto", NULL};
+static const char *const computes[] = {"cpu", "auto", NULL};
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const formats[] = {"text", "json", NULL};
 
@@ -33,6 +34,10 @@ static const struct tally_conf_key keys[] = {
         "manual: the bank signs each job (grant sign). auto, in test mode only: this agent does."),
     TALLY_CONF_KEY("threads", TALLY_CONF_INT, AT(threads), 1, 256, NULL, "2",
                    "Threads for training."),
+    TALLY_CONF_KEY(
+        "compute", TALLY_CONF_CHOICE, AT(compute), 0, 0, computes, "cpu",
+        "auto: train on a GPU if one is there. The rows then leave this machine's memory "
+        "for the GPU's."),
     TALLY_CONF_KEY("log.level", TALLY_CONF_CHOICE, AT(log_level), 0, 0, levels, "info",
                    "The least urgent lines that are logged."),
     TALLY_CONF_KEY("log.format", TALLY_CONF_CHOICE, AT(log_format), 0, 0, formats, "text",

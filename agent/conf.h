@@ -17,6 +17,7 @@ struct tally_agent_conf {
     struct tally_device_conf device;
     char grants[TALLY_CONF_TEXT_SIZE]; /* "manual", in test mode also "auto" */
     int64_t threads;
+    char compute[TALLY_CONF_TEXT_SIZE]; /* "cpu" or "auto" */
     char log_level[TALLY_CONF_TEXT_SIZE], log_format[TALLY_CONF_TEXT_SIZE];
 };
 

@@ -138,6 +138,11 @@ enum tally_status tally_trainer_base(const struct tally_trainer *t, const struct
     return TALLY_OK;
 }
 
+static const struct tally_backend *backend_of(const struct tally_trainer *t)
+{
+    return t->backend != NULL ? t->backend : tally_backend_named("cpu");
+}
+
 /* Lays the rows out, unless they already are for this preprocessing. */
 static enum tally_status lay_out(struct tally_trainer *t, const struct tally_prep *p)
 {
@@ -164,7 +169,7 @@ enum tally_status tally_trainer_delta(struct tally_trainer *t,
 {
     struct tally_plan plan;
     struct tally_trained trained;
-    struct tally_training in = {.backend = tally_backend_named("cpu"),
+    struct tally_training in = {.backend = backend_of(t),
                                 .model = base->model,
                                 .base = base->params,
                                 .table = &t->train,
@@ -210,7 +215,7 @@ enum tally_status tally_trainer_evaluate(struct tally_trainer *t,
         memset(out, 0, sizeof *out);
         return TALLY_OK;
     }
-    struct tally_scoring in = {.backend = tally_backend_named("cpu"),
+    struct tally_scoring in = {.backend = backend_of(t),
                                .model = base->model,
                                .params = base->params,
                                .x = t->held.x,

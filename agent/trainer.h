@@ -15,6 +15,7 @@
 
 struct tally_trainer {
     const struct tally_job *job; /* borrowed */
+    const struct tally_backend *backend; /* NULL: cpu; may be set after load */
     struct tally_dataset data;
     bool laid_out;
     uint8_t prep[32];               /* digest of the preprocessing laid out */

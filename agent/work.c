@@ -12,6 +12,7 @@
 #include "common/file.h"
 #include "common/log.h"
 #include "common/sealtree.h"
+#include "kernels/module.h"
 
 struct tally_work {
     struct tally_task task;
@@ -44,6 +45,16 @@ static void progress(void *context, const struct tally_progress *p)
     atomic_store(&w->done, p->step);
 }
 
+/* The GPU's backend where the configuration wants one and the machine has one; NULL is cpu. */
+static const struct tally_backend *choose_backend(const struct tally_agent_conf *c)
+{
+    if (strcmp(c->compute, "auto") != 0) return NULL;
+    const struct tally_backend *b = tally_module_cuda();
+    TALLY_LOG(TALLY_LOG_INFO, "compute", tally_log_str("backend", b != NULL ? b->name : "cpu"),
+              tally_log_str("why", tally_module_why()));
+    return b;
+}
+
 static enum tally_status load_table(struct tally_work *w)
 {
     struct tally_desk *d = w->desk;
@@ -52,6 +63,7 @@ static enum tally_status load_table(struct tally_work *w)
     struct tally_trainer *t = calloc(1, sizeof *t);
     TALLY_ENSURE(t != NULL, TALLY_E_NOMEM, "table");
     enum tally_status s = tally_trainer_load(&d->job, d->conf->data, &w->points, t);
+    t->backend = choose_backend(d->conf);
     if (s == TALLY_OK)
         d->trainer = t;
     else

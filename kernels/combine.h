@@ -13,11 +13,12 @@
 #include <stdint.h>
 
 #include "kernels/backend.h"
+#include "kernels/shares.h"
 
 enum {
     TALLY_COMBINE_SITES_MAX = 1024,
     TALLY_COMBINE_WEIGHT_END = 1 << 29, /* weights are below */
-    TALLY_COMBINE_THREADS_MAX = 64,
+    TALLY_COMBINE_THREADS_MAX = TALLY_SHARES_THREADS_MAX,
     TALLY_COMBINE_THREAD_MIN = 1 << 15, /* coordinates that are worth a thread */
 };
 
@@ -37,3 +38,8 @@ struct tally_combine {
  * 0. */
 TALLY_RESULT tally_combine_mean(float *out, uint32_t *site, const struct tally_combine *c,
                                 size_t n);
+
+/* Who is to blame for a result that is not finite: E_UPDATE with the lowest site that has such a
+ * value among its n, or TALLY_E_STATE for the base or the sum. Never TALLY_OK. */
+TALLY_RESULT tally_combine_blame(uint32_t *site, const float *const *deltas, uint32_t sites,
+                                 size_t n);

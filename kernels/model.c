@@ -5,9 +5,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "kernels/network.h"
 #include "kernels/random.h"
-#include "kernels/values.h"
+#include "kernels/scorer.h"
 
 enum { INIT_STREAM = 1 };
 
@@ -78,50 +77,10 @@ enum tally_status tally_model_init(float *params, const struct tally_model *m, d
     return TALLY_OK;
 }
 
-static enum tally_status score_batch(float *logits, struct tally_network *net, const void *params,
-                                     const float *x, size_t rows)
-{
-    double out[TALLY_SCORE_BATCH];
-    const struct tally_backend *b = net->backend;
-
-    b->put(net->act[0], x, rows * net->layer[0].in);
-    const void *z = tally_network_forward(net, params, rows);
-    b->get(out, z, rows);
-    for (size_t i = 0; i < rows; i++) {
-        logits[i] = (float)out[i];
-        TALLY_ENSURE(isfinite(logits[i]), TALLY_E_STATE, "a score is beyond float");
-    }
-    return TALLY_OK;
-}
-
-static enum tally_status score_all(float *logits, struct tally_network *net, const void *params,
-                                   const struct tally_scoring *s)
-{
-    size_t width = s->model->inputs;
-    size_t at;
-
-    for (size_t from = 0; from < s->rows; from += TALLY_SCORE_BATCH) {
-        size_t n = s->rows - from < TALLY_SCORE_BATCH ? s->rows - from : TALLY_SCORE_BATCH;
-        const float *x = s->x + from * width;
-        TALLY_ENSURE(tally_values_finite(x, n * width, &at), TALLY_E_CONFIG,
-                     "row %zu, feature %zu is not a finite number", from + at / width, at % width);
-        TALLY_TRY(score_batch(logits + from, net, params, x, n));
-    }
-    return TALLY_OK;
-}
-
 enum tally_status tally_model_score(float *logits, const struct tally_scoring *s)
 {
-    struct tally_network net __attribute__((cleanup(tally_network_free))) = {0};
-    size_t at;
+    struct tally_scorer scorer __attribute__((cleanup(tally_scorer_free))) = {0};
 
-    TALLY_TRY(tally_network_init(&net, s->backend, s->model, TALLY_SCORE_BATCH, false));
-    TALLY_ENSURE(tally_values_finite(s->params, net.params, &at), TALLY_E_CONFIG,
-                 "parameter %zu of the model is not a finite number", at);
-    void *params = s->backend->alloc(net.params);
-    TALLY_ENSURE(params != NULL, TALLY_E_NOMEM, "%zu parameters", net.params);
-    s->backend->put(params, s->params, net.params);
-    enum tally_status status = score_all(logits, &net, params, s);
-    s->backend->release(params);
-    return status;
+    TALLY_TRY(tally_scorer_init(&scorer, s->backend, s->model, s->params));
+    return tally_scorer_run(&scorer, logits, s->x, s->rows);
 }

@@ -3,67 +3,14 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "kernels/away.h"
 #include "kernels/network.h"
 #include "kernels/random.h"
 #include "kernels/values.h"
 
-enum { SHUFFLE_STREAM = 2, WATCH_EVERY = 64, CHUNK = 1024 };
-
-struct tally_plan tally_plan_default(void)
-{
-    return (struct tally_plan){.optimizer = TALLY_ADAM,
-                               .learning_rate = 1e-3,
-                               .momentum = 0.9,
-                               .beta1 = 0.9,
-                               .beta2 = 0.999,
-                               .epsilon = 1e-8,
-                               .positive_weight = 1,
-                               .batch = 1024,
-                               .epochs = 1};
-}
-
-static enum tally_status check_positive(const char *name, double value)
-{
-    TALLY_ENSURE(isfinite(value) && value > 0, TALLY_E_CONFIG, "%s is %g: it must be above 0", name,
-                 value);
-    return TALLY_OK;
-}
-
-static enum tally_status check_fraction(const char *name, double value)
-{
-    TALLY_ENSURE(value >= 0 && value < 1, TALLY_E_CONFIG, "%s is %g: 0 to below 1 is possible",
-                 name, value);
-    return TALLY_OK;
-}
-
-static enum tally_status check_steps(const struct tally_plan *p)
-{
-    TALLY_TRY(check_positive("learning_rate", p->learning_rate));
-    TALLY_TRY(check_fraction("momentum", p->momentum));
-    TALLY_TRY(check_fraction("beta1", p->beta1));
-    TALLY_TRY(check_fraction("beta2", p->beta2));
-    return check_positive("epsilon", p->epsilon);
-}
-
-static enum tally_status check_loss(const struct tally_plan *p)
-{
-    TALLY_ENSURE(isfinite(p->prox_mu) && p->prox_mu >= 0, TALLY_E_CONFIG,
-                 "prox_mu is %g: 0 or more is possible", p->prox_mu);
-    return check_positive("positive_weight", p->positive_weight);
-}
-
-static enum tally_status check_plan(const struct tally_plan *p)
-{
-    TALLY_ENSURE(p->optimizer >= TALLY_SGD && p->optimizer <= TALLY_ADAM, TALLY_E_CONFIG,
-                 "no optimizer has number %d", (int)p->optimizer);
-    TALLY_ENSURE(p->batch >= 1 && p->batch <= TALLY_BATCH_MAX, TALLY_E_CONFIG,
-                 "batch is %u: 1 to %d rows are possible", p->batch, TALLY_BATCH_MAX);
-    TALLY_ENSURE(p->epochs >= 1 && p->epochs <= TALLY_EPOCHS_MAX, TALLY_E_CONFIG,
-                 "%u epochs: 1 to %d are possible", p->epochs, TALLY_EPOCHS_MAX);
-    TALLY_TRY(check_steps(p));
-    return check_loss(p);
-}
+enum { SHUFFLE_STREAM = 2, DROPOUT_STREAM = 3, WATCH_EVERY = 64, CHUNK = 1024 };
 
 /* *out counts what training will use. */
 static enum tally_status count_rows(struct tally_trained *out, const struct tally_table *t)
@@ -99,7 +46,7 @@ static enum tally_status check(struct tally_trained *out, const struct tally_tra
     size_t at;
 
     TALLY_TRY(tally_model_layers(t->model, NULL, &params));
-    TALLY_TRY(check_plan(t->plan));
+    TALLY_TRY(tally_plan_check(t->plan));
     TALLY_ENSURE(tally_values_finite(t->base, params, &at), TALLY_E_CONFIG,
                  "parameter %zu of the base is not a finite number", at);
     return check_table(out, t->table, t->model);
@@ -116,20 +63,29 @@ enum tally_status tally_train_check(const struct tally_training *t)
 struct run {
     const struct tally_training *in;
     const struct tally_backend *backend;
+    struct tally_pool *pool;
     struct tally_network net;
+    struct tally_step step; /* the one being made */
+    double gradient_scale;  /* before it, with clip_norm */
+    uint64_t lost;
     void *w, *g, *m, *v, *base; /* params reals each; m, v and base only where needed */
     uint32_t *order;            /* rows, shuffled anew in every epoch */
     float *y, *weight;          /* of the batch; weight NULL if the table has none */
-    size_t batch;               /* plan's, at most rows */
-    double beta1_t, beta2_t;    /* powers of Adam's betas */
+    double *square;             /* of every part of the gradient, for clip_norm */
+    struct tally_dropout dropout;
+    size_t batch;            /* plan's, at most rows */
+    double beta1_t, beta2_t; /* powers of Adam's betas */
     struct tally_progress at;
-    double loss_sum, weight_sum; /* over this epoch */
+    double loss_sum, weight_sum;  /* over this epoch */
+    struct tally_away_run device; /* where the backend has epochs; most of the above is NULL then */
 };
 
 static void release(struct run *r)
 {
     const struct tally_backend *b = r->backend;
 
+    tally_away_close(&r->device);
+    tally_pool_destroy(&r->pool);
     tally_network_free(&r->net);
     b->release(r->w);
     b->release(r->g);
@@ -139,6 +95,12 @@ static void release(struct run *r)
     free(r->order);
     free(r->y);
     free(r->weight);
+    free(r->square);
+}
+
+static bool adaptive(const struct tally_plan *p)
+{
+    return p->optimizer == TALLY_ADAM || p->optimizer == TALLY_ADAMW;
 }
 
 static enum tally_status take_memory(struct run *r)
@@ -147,7 +109,7 @@ static enum tally_status take_memory(struct run *r)
     const struct tally_training *in = r->in;
     size_t params = r->net.params;
     bool has_m = in->plan->optimizer != TALLY_SGD;
-    bool has_v = in->plan->optimizer == TALLY_ADAM;
+    bool has_v = adaptive(in->plan);
     bool has_base = in->plan->prox_mu > 0;
     bool has_weight = in->table->weight != NULL;
 
@@ -158,12 +120,24 @@ static enum tally_status take_memory(struct run *r)
     if (has_base) r->base = b->alloc(params);
     r->order = calloc(in->table->rows, sizeof *r->order);
     r->y = calloc(r->batch, sizeof *r->y);
+    r->square = calloc(tally_network_parts(&r->net), sizeof *r->square);
     if (has_weight) r->weight = calloc(r->batch, sizeof *r->weight);
     bool reals = r->w != NULL && r->g != NULL && (!has_m || r->m != NULL) &&
                  (!has_v || r->v != NULL) && (!has_base || r->base != NULL);
-    bool rows = r->order != NULL && r->y != NULL && (!has_weight || r->weight != NULL);
+    bool rows =
+        r->order != NULL && r->y != NULL && r->square != NULL && (!has_weight || r->weight != NULL);
+    TALLY_TRY(tally_backend_check(b));
     TALLY_ENSURE(reals && rows, TALLY_E_NOMEM, "training %zu parameters on %zu rows", params,
                  in->table->rows);
+    return TALLY_OK;
+}
+
+static enum tally_status prepare_device(struct run *r)
+{
+    r->order = calloc(r->in->table->rows, sizeof *r->order);
+    TALLY_ENSURE(r->order != NULL, TALLY_E_NOMEM, "%zu rows", r->in->table->rows);
+    TALLY_TRY(tally_away_open(&r->device, r->in, r->batch, &r->dropout));
+    r->net.params = r->device.params;
     return TALLY_OK;
 }
 
@@ -174,22 +148,27 @@ static enum tally_status prepare(struct run *r)
 
     r->batch = in->plan->batch < rows ? in->plan->batch : rows;
     r->beta1_t = r->beta2_t = 1;
+    r->dropout.seed = tally_random_from(in->plan->seed, DROPOUT_STREAM, in->plan->round).key;
+    r->dropout.below = (uint32_t)fmin(rint(in->plan->dropout * 65536), 65535);
     r->at.epochs = in->plan->epochs;
     r->at.steps = (uint64_t)in->plan->epochs * ((rows + r->batch - 1) / r->batch);
+    if (r->backend->epochs != NULL) return prepare_device(r);
     TALLY_TRY(tally_network_init(&r->net, r->backend, in->model, r->batch, true));
     TALLY_TRY(take_memory(r));
+    TALLY_TRY(tally_pool_new(&r->pool, r->backend->threads ? in->plan->threads : 1));
+    r->net.pool = r->pool;
     r->backend->put(r->w, in->base, r->net.params);
     if (r->base != NULL) r->backend->put(r->base, in->base, r->net.params);
+    tally_network_prepare(&r->net, r->w);
     return TALLY_OK;
 }
 
-/* Copies the batch's rows, labels and weights side by side; returns the sum of the weights. */
+/* Copies the batch's labels and weights side by side; returns the sum of the weights. */
 static double load(struct run *r, const uint32_t *rows, size_t n)
 {
     const struct tally_table *t = r->in->table;
     double sum = 0;
 
-    r->backend->gather(r->net.act[0], t->x, rows, n, t->features);
     for (size_t i = 0; i < n; i++) r->y[i] = t->y[rows[i]];
     if (r->weight == NULL) return (double)n;
     for (size_t i = 0; i < n; i++) {
@@ -208,9 +187,10 @@ static struct tally_step next_step(struct run *r)
                            .beta1 = p->beta1,
                            .beta2 = p->beta2,
                            .root_v = 1,
-                           .epsilon = p->epsilon};
+                           .epsilon = p->epsilon,
+                           .decay = p->learning_rate * p->weight_decay};
 
-    if (p->optimizer == TALLY_ADAM) {
+    if (adaptive(p)) {
         r->beta1_t *= p->beta1;
         r->beta2_t *= p->beta2;
         s.rate = p->learning_rate / (1 - r->beta1_t);
@@ -228,9 +208,83 @@ static enum tally_status diverged(const struct run *r, const char *what)
                       (unsigned long long)r->at.steps, r->in->plan->learning_rate);
 }
 
-static enum tally_status train_batch(struct run *r, const uint32_t *rows, size_t n)
+/* The optimiser's step on parameters first to first + n, whose gradient is there. */
+static void step_part(void *context, uint32_t part, size_t first, size_t n)
+{
+    struct run *r = context;
+    const struct tally_backend *b = r->backend;
+    struct tally_step_arrays a = {.w = tally_real_at(b, r->w, first),
+                                  .g = tally_real_at(b, r->g, first)};
+
+    (void)part;
+    if (r->m != NULL) a.m = tally_real_at(b, r->m, first);
+    if (r->v != NULL) a.v = tally_real_at(b, r->v, first);
+    b->step(a, &r->step, n);
+}
+
+static void add_prox(struct run *r, size_t first, size_t n)
 {
     const struct tally_backend *b = r->backend;
+
+    if (r->base == NULL) return;
+    b->prox(tally_real_at(b, r->g, first), tally_real_of(b, r->w, first),
+            tally_real_of(b, r->base, first), r->in->plan->prox_mu, n);
+}
+
+static void finish(void *context, uint32_t part, size_t first, size_t n)
+{
+    add_prox(context, first, n);
+    step_part(context, part, first, n);
+}
+
+/* With clip_norm the step has to wait for the norm of the whole gradient. */
+static void measure(void *context, uint32_t part, size_t first, size_t n)
+{
+    struct run *r = context;
+
+    add_prox(r, first, n);
+    r->square[part] = r->backend->square(tally_real_of(r->backend, r->g, first), n);
+}
+
+static void scale_and_step(void *context, uint32_t part, size_t first, size_t n)
+{
+    struct run *r = context;
+
+    r->backend->scale(tally_real_at(r->backend, r->g, first), r->gradient_scale, n);
+    step_part(r, part, first, n);
+}
+
+static void clip_and_step(struct run *r)
+{
+    double square = 0;
+
+    for (uint32_t i = 0; i < tally_network_parts(&r->net); i++) square += r->square[i];
+    double norm = sqrt(square);
+    r->gradient_scale = r->in->plan->clip_norm / norm;
+    tally_network_update(&r->net, norm > r->in->plan->clip_norm ? scale_and_step : step_part, r);
+}
+
+static double gradient(struct run *r, const struct tally_batch *batch, const uint32_t *rows)
+{
+    const struct tally_plan *p = r->in->plan;
+    const struct tally_clip clip = {.norm = p->clip_row};
+    const struct tally_pass pass = {.batch = batch,
+                                    .table = r->in->table->x,
+                                    .rows = rows,
+                                    .dropout = r->dropout.below > 0 ? &r->dropout : NULL,
+                                    .clip = p->clip_row > 0 ? &clip : NULL,
+                                    .finish = p->clip_norm > 0 ? measure : finish,
+                                    .context = r};
+
+    r->dropout.step = r->at.step;
+    double loss = tally_network_gradient(&r->net, r->g, &pass);
+    r->lost += r->net.lost;
+    if (p->clip_norm > 0) clip_and_step(r);
+    return loss;
+}
+
+static enum tally_status train_batch(struct run *r, const uint32_t *rows, size_t n)
+{
     const struct tally_plan *p = r->in->plan;
     double weight = load(r, rows, n);
 
@@ -240,15 +294,13 @@ static enum tally_status train_batch(struct run *r, const uint32_t *rows, size_t
                                 .weight = r->weight,
                                 .positive = p->positive_weight,
                                 .scale = 1 / weight,
+                                .focal = p->focal_gamma,
                                 .rows = n};
-    double loss = tally_network_gradient(&r->net, r->g, r->w, &batch);
+    r->step = next_step(r);
+    double loss = gradient(r, &batch, rows);
     if (!isfinite(loss)) return diverged(r, "the loss");
     r->loss_sum += loss * weight;
     r->weight_sum += weight;
-    if (r->base != NULL) b->prox(r->g, r->w, r->base, p->prox_mu, r->net.params);
-    struct tally_step s = next_step(r);
-    b->step((struct tally_step_arrays){.w = r->w, .g = r->g, .m = r->m, .v = r->v}, &s,
-            r->net.params);
     return TALLY_OK;
 }
 
@@ -259,7 +311,7 @@ static void report(struct run *r, bool end_of_epoch)
     if (w == NULL || w->progress == NULL) return;
     uint32_t every = w->every != 0 ? w->every : WATCH_EVERY;
     if (!end_of_epoch && r->at.step % every != 0) return;
-    r->at.loss = r->weight_sum > 0 ? r->loss_sum / r->weight_sum : 0;
+    if (r->weight_sum > 0) r->at.loss = r->loss_sum / r->weight_sum;
     w->progress(w->context, &r->at);
 }
 
@@ -268,6 +320,26 @@ static bool cancelled(const struct run *r)
     const struct tally_watch *w = r->in->watch;
 
     return w != NULL && w->cancel != NULL && atomic_load_explicit(w->cancel, memory_order_relaxed);
+}
+
+static enum tally_status begin_on_device(struct run *r)
+{
+    size_t n = tally_away_plan(&r->device, r->order, r->at.step);
+
+    for (size_t i = 0; i < n; i++) r->device.turns[i].step = next_step(r);
+    return tally_away_begin(&r->device, r->order);
+}
+
+/* The loss is known when the last batch is done, not before. */
+static enum tally_status batch_on_device(struct run *r, size_t from, bool last)
+{
+    r->at.step++;
+    TALLY_TRY(tally_away_batch(&r->device, from));
+    if (!last) return TALLY_OK;
+    TALLY_TRY(tally_away_end(&r->device, &r->loss_sum, &r->lost));
+    if (!isfinite(r->loss_sum)) return diverged(r, "the loss");
+    r->weight_sum = r->device.weight;
+    return TALLY_OK;
 }
 
 static enum tally_status train_epoch(struct run *r)
@@ -280,14 +352,25 @@ static enum tally_status train_epoch(struct run *r)
     r->loss_sum = r->weight_sum = 0;
     for (uint32_t i = 0; i < rows; i++) r->order[i] = i;
     tally_random_shuffle(&random, r->order, rows);
+    bool away = r->backend->epochs != NULL;
+    if (away) TALLY_TRY(begin_on_device(r));
     for (size_t from = 0; from < rows; from += r->batch) {
         size_t n = rows - from < r->batch ? rows - from : r->batch;
         TALLY_ENSURE(!cancelled(r), TALLY_E_STATE, "cancelled in epoch %u of %u, after step %llu",
                      r->at.epoch, r->at.epochs, (unsigned long long)r->at.step);
-        TALLY_TRY(train_batch(r, r->order + from, n));
+        TALLY_TRY(away ? batch_on_device(r, from, from + n == rows)
+                       : train_batch(r, r->order + from, n));
         report(r, from + n == rows);
     }
     return TALLY_OK;
+}
+
+static void get(double *to, const struct run *r, size_t first, size_t n)
+{
+    if (r->device.epochs != NULL)
+        r->backend->epochs->get(r->device.epochs, to, first, n);
+    else
+        r->backend->get(to, tally_real_of(r->backend, r->w, first), n);
 }
 
 /* trained - base, rounded once; to NULL only asks whether it fits. */
@@ -298,7 +381,7 @@ static bool difference(float *to, const struct run *r)
 
     for (size_t from = 0; from < r->net.params; from += CHUNK) {
         size_t n = r->net.params - from < CHUNK ? r->net.params - from : CHUNK;
-        r->backend->get(w, tally_real_of(r->backend, r->w, from), n);
+        get(w, r, from, n);
         for (size_t i = 0; i < n; i++) {
             float d = (float)(w[i] - (double)r->in->base[from + i]) + 0.0F; /* no -0 */
             finite = finite && isfinite(d);
@@ -317,8 +400,11 @@ static enum tally_status train_all(struct tally_trained *out, struct run *r)
         if (r->at.epoch == 1) out->first_loss = out->last_loss;
     }
     r->at.epoch = r->at.epochs;
-    if (!difference(NULL, r)) return diverged(r, "a weight");
+    bool finite = difference(r->device.delta, r);
+    TALLY_TRY(tally_backend_check(r->backend));
+    if (!finite) return diverged(r, "a weight");
     out->steps = r->at.step;
+    out->lost = r->lost;
     return TALLY_OK;
 }
 
@@ -330,7 +416,10 @@ enum tally_status tally_train(float *delta, struct tally_trained *out,
     TALLY_TRY(check(&trained, t));
     struct run r __attribute__((cleanup(release))) = {.in = t, .backend = t->backend};
     TALLY_TRY(train_all(&trained, &r));
-    (void)difference(delta, &r);
+    if (r.device.delta != NULL)
+        memcpy(delta, r.device.delta, r.net.params * sizeof *delta);
+    else
+        (void)difference(delta, &r);
     *out = trained;
     return TALLY_OK;
 }

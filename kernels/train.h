@@ -6,7 +6,12 @@
  * positive_weight on positives and 1 on negatives and rows count by their weight. A batch whose
  * weights are all zero is skipped. The last batch of an epoch may be short. FedProx (Li et al.
  * 2020) adds prox_mu (w - base) to the gradient. Optimisers as in PyTorch: SGD, SGD with
- * momentum (no dampening), Adam (Kingma and Ba 2015, bias-corrected). */
+ * momentum (no dampening), Adam (Kingma and Ba 2015, bias-corrected), AdamW (Loshchilov and
+ * Hutter 2019). The focal loss (Lin et al. 2017) multiplies a row's loss by (1 - p)^focal_gamma, p
+ * the probability given to its label. Dropout (Srivastava et al. 2014) is inverted, after each
+ * ReLU, its masks a function of (seed, round, step, layer, row of the batch, unit). clip_row
+ * bounds every row's gradient, its weight included, before they are added; clip_norm the norm of
+ * the whole gradient, the proximal term included, before the step. */
 #pragma once
 
 #include <stdatomic.h>
@@ -18,34 +23,13 @@
 #include "common/table.h"
 #include "kernels/backend.h"
 #include "kernels/model.h"
-
-enum {
-    TALLY_BATCH_MAX = 1 << 16,
-    TALLY_EPOCHS_MAX = 10000,
-    TALLY_ROWS_MAX = 1 << 30,
-};
-
-struct tally_plan {
-    enum tally_optimizer optimizer;
-    double learning_rate;   /* > 0 */
-    double momentum;        /* [0, 1) */
-    double beta1, beta2;    /* [0, 1) */
-    double epsilon;         /* > 0 */
-    double prox_mu;         /* >= 0; 0 is FedAvg */
-    double positive_weight; /* > 0 */
-    uint32_t batch;         /* rows, 1 to TALLY_BATCH_MAX */
-    uint32_t epochs;        /* 1 to TALLY_EPOCHS_MAX */
-    uint64_t seed;          /* of the job */
-    uint32_t round;         /* with the seed and the epoch it gives the order of the rows */
-};
-
-/* Adam, rate .001, momentum .9, betas .9 and .999, epsilon 1e-8, batch 1024, one epoch. */
-struct tally_plan tally_plan_default(void);
+#include "kernels/plan.h"
 
 struct tally_progress {
     uint32_t epoch, epochs; /* epoch counts from 1 */
     uint64_t step, steps;   /* of the whole training, steps done */
-    double loss;            /* mean over the batches of this epoch so far */
+    double loss;            /* mean over the batches of this epoch so far; on a device, where */
+                            /* steps are handed over ahead, of the last epoch that ended */
 };
 
 /* How the caller looks on. Called in the training thread after every `every` steps (0: 64) and at
@@ -70,6 +54,7 @@ struct tally_trained {
     uint64_t examples;  /* rows whose weight is not 0 */
     uint64_t positives; /* of them */
     uint64_t steps;
+    uint64_t lost; /* row gradients that were not finite and so left out; clip_row only */
     double first_loss, last_loss; /* mean training loss over the first and the last epoch */
 };
 

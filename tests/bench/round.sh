@@ -95,7 +95,6 @@ cpu() { # cpu PID...: seconds of processor time, user and system
 mkdir -p "$dir"
 cd "$dir"
 set_up >setup.log 2>&1 || { cat setup.log; exit 1; }
-export OPENBLAS_NUM_THREADS=1
 taskset -c "$cpus" "$aggregator" serve --dir owner >serve.log 2>&1 &
 pids+=($!)
 for i in $(seq "$banks"); do

@@ -151,6 +151,127 @@ START_TEST(the_same_arguments_give_the_same_bits)
 }
 END_TEST
 
+START_TEST(any_number_of_threads_gives_the_same_bits)
+{
+    static const char *const names[] = {"ref", "cpu"};
+    static const uint32_t batches[] = {1, 50, 777, ROWS};
+    float first[PARAMS_MAX];
+
+    for (size_t b = _i == 0 ? 2 : 0; b < 4; b++) {
+        for (uint32_t threads = 1; threads <= 7; threads += 2) {
+            fresh(&NET, names[_i]);
+            plan.threads = threads;
+            plan.batch = batches[b];
+            plan.epochs = b == 0 ? 1 : 3;
+            train();
+            if (threads == 1) memcpy(first, delta, sizeof first);
+            ck_assert_mem_eq(delta, first, params_of(&NET) * sizeof *first);
+        }
+    }
+}
+END_TEST
+
+static void everything_on(void)
+{
+    plan.optimizer = TALLY_ADAMW;
+    plan.weight_decay = 0.1;
+    plan.focal_gamma = 1.5;
+    plan.dropout = 0.2;
+    plan.clip_row = 0.5;
+    plan.clip_norm = 0.05;
+    plan.prox_mu = 0.01;
+}
+
+START_TEST(every_option_at_once_gives_the_same_bits_on_any_threads)
+{
+    float first[PARAMS_MAX];
+    float other[PARAMS_MAX];
+
+    for (uint32_t threads = 1; threads <= 4; threads += 3) {
+        fresh(&NET, "cpu");
+        everything_on();
+        plan.threads = threads;
+        train();
+        if (threads == 1) memcpy(first, delta, sizeof first);
+        ck_assert_mem_eq(delta, first, params_of(&NET) * sizeof *first);
+    }
+    ck_assert_uint_eq(out.lost, 0);
+    double *const options[] = {&plan.weight_decay, &plan.focal_gamma, &plan.dropout,
+                               &plan.clip_row,     &plan.clip_norm,   &plan.prox_mu};
+    for (size_t i = 0; i < 6; i++) { /* each of them matters */
+        fresh(&NET, "cpu");
+        everything_on();
+        *options[i] *= 0.5;
+        train();
+        memcpy(other, delta, sizeof other);
+        ck_assert_mem_ne(other, first, params_of(&NET) * sizeof *first);
+    }
+    fresh(&NET, "ref");
+    everything_on();
+    plan.epochs = 1;
+    train();
+    memcpy(first, delta, sizeof first);
+    in.backend = tally_backend_named("cpu");
+    train();
+    for (size_t i = 0; i < params_of(&NET); i++)
+        ck_assert_double_eq_tol((double)delta[i], (double)first[i], 2e-4);
+}
+END_TEST
+
+/* One SGD step over all rows: no longer than the rate times the bound, in its plain direction. */
+START_TEST(clipped_steps_are_as_long_as_the_bound)
+{
+    float plain[PARAMS_MAX];
+    double length[2] = {0};
+    double along = 0;
+    size_t params = params_of(&NET);
+
+    for (int clipped = 0; clipped < 2; clipped++) {
+        fresh(&NET, "cpu");
+        plan.optimizer = TALLY_SGD;
+        plan.batch = ROWS;
+        plan.epochs = 1;
+        plan.learning_rate = 1;
+        plan.clip_norm = clipped * 0.001;
+        train();
+        for (size_t i = 0; i < params; i++) length[clipped] += (double)(delta[i] * delta[i]);
+        for (size_t i = 0; i < params && clipped != 0; i++) along += (double)(delta[i] * plain[i]);
+        memcpy(plain, delta, sizeof plain);
+    }
+    ck_assert_double_gt(sqrt(length[0]), 0.002);
+    ck_assert_double_eq_tol(sqrt(length[1]), 0.001, 1e-6);
+    ck_assert_double_eq_tol(along / sqrt(length[0] * length[1]), 1, 1e-4);
+    fresh(&NET, "cpu");
+    plan.optimizer = TALLY_SGD;
+    plan.batch = ROWS;
+    plan.epochs = 1;
+    plan.learning_rate = 1;
+    plan.clip_row = 0.001;
+    train();
+    length[0] = 0;
+    for (size_t i = 0; i < params; i++) length[0] += (double)(delta[i] * delta[i]);
+    ck_assert_double_lt(sqrt(length[0]), 0.001 * (1 + 1e-5)); /* a mean of rows so bounded */
+    ck_assert_double_gt(sqrt(length[0]), 1e-5);
+}
+END_TEST
+
+START_TEST(dropout_and_focal_loss_still_learn)
+{
+    fresh(&NET, "cpu");
+    plan.dropout = 0.1;
+    plan.epochs = 20;
+    train();
+    ck_assert_double_gt(auc(), 0.97);
+    fresh(&NET, "cpu");
+    plan.focal_gamma = 2;
+    plan.optimizer = TALLY_ADAMW;
+    plan.weight_decay = 0.001;
+    plan.epochs = 20;
+    train();
+    ck_assert_double_gt(auc(), 0.97);
+}
+END_TEST
+
 START_TEST(backends_agree_on_a_short_run)
 {
     float want[PARAMS_MAX];
@@ -351,7 +472,7 @@ END_TEST
 START_TEST(plans_out_of_range_are_refused)
 {
     double *const above_zero[] = {&plan.learning_rate, &plan.epsilon, &plan.positive_weight};
-    double *const fractions[] = {&plan.momentum, &plan.beta1, &plan.beta2};
+    double *const fractions[] = {&plan.momentum, &plan.beta1, &plan.beta2, &plan.dropout};
     static const double not_above[] = {0, -1, (double)NAN, (double)INFINITY};
     static const double no_fraction[] = {1, -0.1, (double)NAN, (double)INFINITY};
 
@@ -359,20 +480,27 @@ START_TEST(plans_out_of_range_are_refused)
         fresh(&NET, "cpu");
         *above_zero[i / 4] = not_above[i % 4];
         check_refused(TALLY_E_CONFIG, "above 0");
+    }
+    for (size_t i = 0; i < 16; i++) {
         fresh(&NET, "cpu");
         *fractions[i / 4] = no_fraction[i % 4];
         check_refused(TALLY_E_CONFIG, "below 1");
     }
-    for (size_t i = 1; i < 4; i++) {
+    double *const from_zero[] = {&plan.prox_mu, &plan.focal_gamma, &plan.clip_row, &plan.clip_norm,
+                                 &plan.weight_decay};
+    for (size_t i = 0; i < 15; i++) {
         fresh(&NET, "cpu");
-        plan.prox_mu = not_above[i];
-        check_refused(TALLY_E_CONFIG, "prox_mu");
+        *from_zero[i / 3] = not_above[1 + i % 3];
+        check_refused(TALLY_E_CONFIG, "0 or more");
     }
     fresh(&NET, "cpu");
     plan.optimizer = (enum tally_optimizer)0;
     check_refused(TALLY_E_CONFIG, "optimizer");
-    plan.optimizer = (enum tally_optimizer)(TALLY_ADAM + 1);
+    plan.optimizer = (enum tally_optimizer)(TALLY_ADAMW + 1);
     check_refused(TALLY_E_CONFIG, "optimizer");
+    fresh(&NET, "cpu");
+    plan.threads = TALLY_THREADS_MAX + 1;
+    check_refused(TALLY_E_CONFIG, "257 threads");
     static const uint32_t batches[] = {0, TALLY_BATCH_MAX + 1, UINT32_MAX};
     static const uint32_t epochs[] = {0, TALLY_EPOCHS_MAX + 1, UINT32_MAX};
     for (size_t i = 0; i < 3; i++) {
@@ -486,6 +614,10 @@ int main(void)
 
     tcase_add_loop_test(t, separable_data_is_learnt, 0, sizeof LEARNERS / sizeof LEARNERS[0]);
     tcase_add_loop_test(t, the_same_arguments_give_the_same_bits, 0, 3);
+    tcase_add_loop_test(t, any_number_of_threads_gives_the_same_bits, 0, 2);
+    tcase_add_test(t, every_option_at_once_gives_the_same_bits_on_any_threads);
+    tcase_add_test(t, clipped_steps_are_as_long_as_the_bound);
+    tcase_add_test(t, dropout_and_focal_loss_still_learn);
     tcase_add_loop_test(t, backends_agree_on_a_short_run, 0, 2);
     tcase_add_test(t, a_row_s_weight_counts_as_copies);
     tcase_add_test(t, batches_whose_weights_are_zero_are_skipped);

@@ -1,0 +1,65 @@
+# Writes OUT: sorting networks as macros, straight-line code once expanded (kernels/robust.inc).
+# Batcher's odd-even merge sort (AFIPS 1968) for the next power of two, without the comparators
+# that would touch what is not there: those inputs count as infinite and stay where they are.
+#
+#   TALLY_SORT_<n>(C)   C(i, j) for each comparator, i < j, in an order that keeps neighbours close
+#   TALLY_EACH_<n>(D)   D(i) for 0 <= i < n
+#   TALLY_SORT_SIZES(X) X(n) for each n there is, ascending; a size between them uses the next
+
+function(compare i j)
+  if(j LESS limit)
+    string(APPEND network " C(${i}, ${j})")
+    set(network "${network}" PARENT_SCOPE)
+  endif()
+endfunction()
+
+# Merges the sorted halves of the `n` inputs lo, lo + stride, ...
+function(merge lo n stride)
+  math(EXPR step "2 * ${stride}")
+  math(EXPR end "${lo} + ${n}")
+  math(EXPR at "${lo} + ${stride}")
+  if(step LESS n)
+    merge(${lo} ${n} ${step})
+    merge(${at} ${n} ${step})
+    math(EXPR other "${at} + ${stride}")
+    while(other LESS end)
+      compare(${at} ${other})
+      math(EXPR at "${at} + ${step}")
+      math(EXPR other "${at} + ${stride}")
+    endwhile()
+  else()
+    compare(${lo} ${at})
+  endif()
+  set(network "${network}" PARENT_SCOPE)
+endfunction()
+
+function(sort lo n)
+  if(n GREATER 1)
+    math(EXPR half "${n} / 2")
+    math(EXPR middle "${lo} + ${half}")
+    sort(${lo} ${half})
+    sort(${middle} ${half})
+    merge(${lo} ${n} 1)
+  endif()
+  set(network "${network}" PARENT_SCOPE)
+endfunction()
+
+set(text "/* sortnet.inc - made by kernels/sortnet.cmake. */\n")
+set(sizes "")
+set(each "")
+set(next 0)
+foreach(limit 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 18 20 22 24 26 28 30 32 36 40 44 48 52 56 60 64)
+  set(power 1)
+  while(power LESS limit)
+    math(EXPR power "2 * ${power}")
+  endwhile()
+  set(network "")
+  sort(0 ${power})
+  while(next LESS limit)
+    string(APPEND each " D(${next})")
+    math(EXPR next "${next} + 1")
+  endwhile()
+  string(APPEND sizes " X(${limit})")
+  string(APPEND text "#define TALLY_EACH_${limit}(D)${each}\n#define TALLY_SORT_${limit}(C)${network}\n")
+endforeach()
+file(WRITE ${OUT} "${text}#define TALLY_SORT_SIZES(X)${sizes}\n")
